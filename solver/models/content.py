@@ -1,0 +1,73 @@
+"""A model directory -> one hash per part that changes what it says.
+
+The weights are hashed whole, once: the result is kept under the user's cache directory by path, size
+and modification time, so that a second start does not read 17 GB again.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+CHUNK = 8 * 2**20
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "vocab.json")
+CONFIG_FILES = ("config.json", "generation_config.json")
+
+
+def model_facts(path: Path) -> dict[str, str]:
+    """`model.weights`, `model.config` and `model.tokenizer` -> hex digests of 128 bits."""
+    weights = sorted(path.glob("*.safetensors"))
+    digest = hashlib.blake2b(digest_size=16)
+    for file, value in _remembered(weights).items():
+        digest.update(f"{file} {value}\n".encode())
+    return {
+        "model.weights": digest.hexdigest() if weights else "none",
+        "model.config": _small(path, CONFIG_FILES),
+        "model.tokenizer": _small(path, TOKENIZER_FILES),
+    }
+
+
+def _small(path: Path, names: tuple[str, ...]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in names:
+        file = path / name
+        if file.is_file():
+            digest.update(name.encode() + b"\0" + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _hash(file: Path) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    with file.open("rb") as stream:
+        while chunk := stream.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _remembered(weights: list[Path]) -> dict[str, str]:
+    """File name -> digest, reading only files that are new or changed since they were last hashed."""
+    memory = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "solver" / "weights.json"
+    try:
+        known = json.loads(memory.read_text("utf-8"))
+    except (OSError, ValueError):
+        known = {}
+    found, fresh = {}, {}
+    for file in weights:
+        stat = file.stat()
+        tag = f"{file.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
+        found[file.name] = known.get(tag) or _hash(file)
+        fresh[tag] = found[file.name]
+    if fresh.items() - known.items():
+        _remember(memory, {**known, **fresh})
+    return found
+
+
+def _remember(memory: Path, known: dict[str, str]) -> None:
+    """Best effort: a cache that cannot be written costs only the next start's hashing."""
+    temporary = memory.with_name(f"{memory.name}.{os.getpid()}")
+    try:
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(known), "utf-8")
+        temporary.replace(memory)
+    except OSError:
+        return

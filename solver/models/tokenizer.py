@@ -1,0 +1,222 @@
+"""Messages -> token ids, token ids -> text: the model's own tokenizer and chat template.
+
+The chat template is rendered here, in the sandbox and with the globals that transformers uses, so that
+the base install (no torch) shows the very ids that the engine will be given. Three rules:
+
+- exactly one beginning-of-sequence token where the model wants one, checked on every prompt;
+- a control token spelled out inside a problem is encoded as plain text, never as the token;
+- decoding drops control tokens but keeps reasoning tags (`<think>`), also where these are special.
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+from jinja2 import Template, TemplateError
+from jinja2.ext import loopcontrols
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from solver.errors import Fault, MachineError, ModelError, PromptError
+from solver.models import LocalModel
+from solver.records import Message
+
+TAG = re.compile(r"</?[A-Za-z][\w-]*>")
+MARK = "\ue000{}\ue001"  # private-use characters stand in for control strings inside contents
+MARKED = re.compile("\ue000(\\d+)\ue001")
+
+
+class Codec(Protocol):
+    """What differs between tokenizer libraries."""
+
+    def encode(self, text: str, *, plain: bool) -> list[int]:
+        """Ids without added specials; `plain` encodes control strings as ordinary text."""
+        ...
+
+    def decode(self, batch: Sequence[Sequence[int]]) -> list[str]:
+        """Texts of many sequences, specials included."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Tokenizer:
+    """One model's tokenizer.
+
+    bos: the id every prompt must start with, None where the model has none; specials: control
+    string -> id; dropped: ids that decoding leaves out.
+    """
+
+    codec: Codec
+    template: Template
+    template_source: str
+    names: Mapping[str, str]
+    specials: Mapping[str, int]
+    bos: int | None
+    dropped: frozenset[int]
+
+    def prompt(self, messages: Sequence[Message], prefix: str = "", chat: Mapping[str, Any] | None = None) -> list[int]:
+        """Token ids of a chat that the assistant is to go on from `prefix`. Raises PromptError."""
+        contents: list[str] = []
+        marked = [{**turn, "content": self._mark(turn["content"], contents)} for turn in messages]
+        rendered = self.render(marked, chat) + self._mark(prefix, contents)
+        ids: list[int] = []
+        for number, piece in enumerate(MARKED.split(rendered)):
+            text = contents[int(piece)] if number % 2 else piece
+            ids += self.codec.encode(text, plain=bool(number % 2)) if text else []
+        return self._with_bos(ids)
+
+    def render(self, messages: Sequence[Message], chat: Mapping[str, Any] | None = None) -> str:
+        """The chat template's text for these messages, with the generation prompt. Raises PromptError."""
+        try:
+            return self.template.render(messages=messages, add_generation_prompt=True, **self.names, **(chat or {}))
+        except (TemplateError, TypeError, ValueError, KeyError) as error:
+            fix = "Choose a prompt that the model's chat template accepts (some allow no system message)"
+            raise PromptError([Fault("chat template", f"refuses the messages: {error}", fix)]) from error
+
+    def decode(self, batch: Sequence[Sequence[int]]) -> list[str]:
+        """Texts of many responses at once, control tokens left out, reasoning tags kept."""
+        return self.codec.decode([[i for i in ids if i not in self.dropped] for ids in batch])
+
+    def _mark(self, content: str, contents: list[str]) -> str:
+        """Replace control strings (and stray marks) by numbered marks, so that no template can revive them."""
+        if not self.specials:
+            return content
+        pattern = "|".join(re.escape(name) for name in sorted(self.specials, key=len, reverse=True))
+
+        def put(match: re.Match[str]) -> str:
+            contents.append(match.group())
+            return MARK.format(len(contents) - 1)
+
+        return re.sub(f"{pattern}|[\ue000\ue001]", put, content)
+
+    def _with_bos(self, ids: list[int]) -> list[int]:
+        if self.bos is None:
+            return ids
+        ids = ids if ids and ids[0] == self.bos else [self.bos, *ids]
+        if ids.count(self.bos) != 1:
+            found = f"{ids.count(self.bos)} beginning-of-sequence tokens in the prompt, wanted 1"
+            raise PromptError([Fault("chat template", found, "The template must emit it once at most")])
+        return ids
+
+
+class FastCodec:
+    """tokenizer.json through the `tokenizers` library; needs no torch."""
+
+    def __init__(self, path: Path) -> None:
+        from tokenizers import Tokenizer as Rust  # noqa: PLC0415
+
+        self._rust = Rust.from_file(str(path))
+
+    def encode(self, text: str, *, plain: bool) -> list[int]:
+        self._rust.encode_special_tokens = plain
+        return list(self._rust.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, batch: Sequence[Sequence[int]]) -> list[str]:
+        return list(self._rust.decode_batch([list(ids) for ids in batch], skip_special_tokens=False))
+
+    @property
+    def specials(self) -> dict[str, int]:
+        """Control strings that encoding would turn into single ids."""
+        return {t.content: i for i, t in self._rust.get_added_tokens_decoder().items() if t.special}
+
+    @property
+    def adds(self) -> list[int]:
+        """Ids that the tokenizer itself puts before a text."""
+        return list(self._rust.encode("").ids)
+
+
+class SlowCodec:
+    """A tokenizer that only transformers can load (InternLM3's published one is such, with remote code)."""
+
+    def __init__(self, path: Path, trust_remote_code: bool) -> None:
+        try:
+            from transformers import AutoTokenizer  # noqa: PLC0415
+        except ImportError as error:
+            raise MachineError(
+                f"{path} has no tokenizer.json; its tokenizer needs the package transformers, which comes with an "
+                "engine extra (cuda or cpu)"
+            ) from error
+        try:
+            self.loaded = AutoTokenizer.from_pretrained(str(path), trust_remote_code=trust_remote_code)
+        except (OSError, ValueError, ImportError) as error:
+            fix = "If it ships its own code and you trust it, set model.trust_remote_code: true"
+            first = str(error).strip().splitlines()[0]
+            raise ModelError([Fault("model.source", f"the tokenizer in {path} cannot be loaded: {first}", fix)]) from error
+
+    def encode(self, text: str, *, plain: bool) -> list[int]:
+        return list(self.loaded.encode(text, add_special_tokens=False, split_special_tokens=plain))
+
+    def decode(self, batch: Sequence[Sequence[int]]) -> list[str]:
+        return list(self.loaded.batch_decode(batch, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    @property
+    def specials(self) -> dict[str, int]:
+        """Control strings that encoding would turn into single ids."""
+        return {t.content: i for i, t in self.loaded.added_tokens_decoder.items() if t.special}
+
+    @property
+    def adds(self) -> list[int]:
+        """Ids that the tokenizer itself puts before a text."""
+        return list(self.loaded.encode("")[:1])
+
+
+def load_tokenizer(model: LocalModel, trust_remote_code: bool = False) -> Tokenizer:
+    """The tokenizer of a model directory. Raises ModelError or MachineError, saying what is missing."""
+    fast = model.path / "tokenizer.json"
+    codec = FastCodec(fast) if fast.is_file() else SlowCodec(model.path, trust_remote_code)
+    settings = _settings(model.path)
+    names = {key: _content(settings[key]) for key in ("bos_token", "eos_token", "pad_token", "unk_token") if key in settings}
+    source = _chat_template(model.path, settings)
+    specials = codec.specials
+    added = codec.adds
+    bos = added[0] if added and added[0] == specials.get(names.get("bos_token", ""), -1) else None
+    control = {i for name, i in specials.items() if not TAG.fullmatch(name) or name in names.values()}
+    dropped = frozenset(control | set(model.stop_ids))
+    return Tokenizer(codec, _compile(source), source, names, specials, bos, dropped)
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    file = path / "tokenizer_config.json"
+    try:
+        loaded = json.loads(file.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError([Fault(str(file), f"cannot be read: {error}", "Download the model again")]) from error
+    return {key: value for key, value in loaded.items() if value is not None}
+
+
+def _content(token: Any) -> str:
+    return str(token["content"] if isinstance(token, dict) else token)
+
+
+def _chat_template(path: Path, settings: Mapping[str, Any]) -> str:
+    file = path / "chat_template.jinja"
+    if file.is_file():
+        return file.read_text("utf-8")
+    template = settings.get("chat_template")
+    if isinstance(template, list):
+        template = next((entry["template"] for entry in template if entry.get("name") == "default"), None)
+    if not template:
+        raise ModelError([Fault("model.source", f"{path} has no chat template", "Use a chat (instruct) model")])
+    return str(template)
+
+
+def _compile(source: str) -> Template:
+    """The environment transformers renders chat templates in (`transformers.utils.chat_template_utils`)."""
+    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment.filters["tojson"] = _tojson
+    environment.globals["raise_exception"] = _raise
+    environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
+    try:
+        return environment.from_string(source)
+    except TemplateError as error:
+        raise ModelError([Fault("chat template", f"is not a Jinja template: {error}")]) from error
+
+
+_tojson: Callable[..., str] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)  # noqa: E731
+
+
+def _raise(message: str) -> None:
+    raise TemplateError(message)

@@ -1,0 +1,117 @@
+"""Problem -> chat messages: Jinja templates in an immutable sandbox.
+
+In: a template's name (`o1-zh`, `o1-en`, `cot`, `plain`) or a path to a Jinja file, and one Problem.
+Out: the messages to send. A template is one user message, or two blocks:
+
+    {% block system %}...{% endblock %}{% block user %}{{ problem }}{% endblock %}
+
+Problem text is a value, never template source, so braces in it mean nothing. The names that a
+template reads decide a row's identity (`PromptTemplate.reads`). Encoding is the tokenizer's work
+(models/tokenizer.py).
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from solver.errors import Fault, PromptError, nearest
+from solver.records import Message, Problem
+
+BUILT_IN = ("o1-zh", "o1-en", "cot", "plain")
+"""Templates that ship with the package, under solver/templates/."""
+
+BLOCKS = ("system", "user")
+
+
+@dataclass(frozen=True, slots=True)
+class PromptTemplate:
+    """A loaded template: where it came from, its source, the names it reads, and how to render it."""
+
+    name: str
+    source: str
+    reads: tuple[str, ...]
+    system: str | None = None
+
+    def messages(self, problem: Problem) -> tuple[Message, ...]:
+        """The chat messages for one problem.
+
+        A problem given as a list of messages keeps them: the user block wraps its last user message,
+        and its own system message wins over the template's. Raises PromptError when rendering fails.
+        """
+        turns = problem.values.get("problem")
+        if not isinstance(turns, list | tuple):
+            return self._ask(problem, dict(problem.values))
+        last = max(i for i, turn in enumerate(turns) if turn["role"] == "user")
+        values = {**problem.values, "problem": turns[last]["content"]}
+        asked = self._ask(problem, values)
+        given = [{"role": turn["role"], "content": turn["content"]} for turn in turns]
+        given[last] = dict(asked[-1])
+        own_system = any(turn["role"] == "system" for turn in given)
+        return (*(() if own_system else asked[:-1]), *given)
+
+    def _ask(self, problem: Problem, values: Mapping[str, Any]) -> tuple[Message, ...]:
+        try:
+            system, user = _render(self.source, values)
+        except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
+            where = f"prompt.template {self.name}"
+            raise PromptError([Fault(where, f"cannot be rendered for row {problem.row}: {error}")]) from error
+        system = self.system if self.system is not None else system
+        head: tuple[Message, ...] = ({"role": "system", "content": system},) if system else ()
+        return (*head, {"role": "user", "content": user})
+
+
+def load_template(name: str, system: str | None = None) -> PromptTemplate:
+    """Load a built-in template by name or a Jinja file by path.
+
+    `system` replaces the template's system message ("" removes it). Raises PromptError.
+    """
+    source = _source(name)
+    try:
+        tree = _environment().parse(source)
+        _compiled(source)
+    except TemplateError as error:
+        line = getattr(error, "lineno", None)
+        where = f"{name}:{line}" if line else name
+        raise PromptError([Fault(where, f"is not a Jinja template: {error}")]) from error
+    reads = tuple(sorted(meta.find_undeclared_variables(tree)))
+    if not reads:
+        raise PromptError([Fault(name, "reads no column", "Write {{ problem }} where the problem belongs")])
+    return PromptTemplate(Path(name).name, source, reads, system)
+
+
+def _source(name: str) -> str:
+    if name in BUILT_IN:
+        return (files("solver") / "templates" / f"{name}.jinja").read_text("utf-8")
+    path = Path(name)
+    if not path.suffix and "/" not in name:
+        raise PromptError([Fault("prompt.template", f"no built-in template `{name}`", nearest(name, BUILT_IN))])
+    try:
+        return path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        fix = f"Give a readable UTF-8 Jinja file, or one of {', '.join(BUILT_IN)}"
+        raise PromptError([Fault("prompt.template", f"cannot read {name}: {error}", fix)]) from error
+
+
+def _environment() -> ImmutableSandboxedEnvironment:
+    return ImmutableSandboxedEnvironment(undefined=StrictUndefined, autoescape=False)
+
+
+@lru_cache(maxsize=16)
+def _compiled(source: str) -> Template:
+    return _environment().from_string(source)
+
+
+def _render(source: str, values: Mapping[str, Any]) -> Sequence[str]:
+    """System and user text ("" for none): the named blocks, or the whole template as the user's."""
+    template = _compiled(source)
+    context = template.new_context(dict(values))
+    if not any(block in template.blocks for block in BLOCKS):
+        return "", "".join(template.root_render_func(context)).strip()
+    blocks = template.blocks
+    return tuple("".join(blocks[name](context)).strip() if name in blocks else "" for name in BLOCKS)
