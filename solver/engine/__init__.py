@@ -1,0 +1,102 @@
+"""Request -> Sample: what generates tokens.
+
+Strategies never see this room; the driver (run.py) hands it requests through `ctx`. An engine answers each
+request with exactly one Sample and never raises for the fault of a single request: that becomes a
+sample with a status. It raises EngineDeadError when it can serve nobody any more.
+
+`ENGINES` maps the job's `engine.kind` to a class; `validate` finds every fault of the block without
+importing an engine.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from solver.engine import arguments, scripted
+from solver.errors import Fault, nearest
+from solver.models import LocalModel
+from solver.models.tokenizer import Tokenizer
+from solver.records import Request, Sample, SampleKey
+
+Watch = Callable[[str], bool]
+"""Called with the response so far; True ends the sample there (status `stopped`)."""
+
+
+class Engine(Protocol):
+    """What the driver needs of an engine.
+
+    slots: sequences it works on at once; context: tokens of prompt and response together, None where
+    it has no limit.
+    """
+
+    slots: int
+    context: int | None
+
+    async def start(self) -> None:
+        """Load the model. Raises EngineError or MachineError."""
+        ...
+
+    async def generate(self, request: Request, watch: Watch | None = None) -> Sample:
+        """One sample for one request; cancelling the call ends it without one. Raises EngineDeadError."""
+        ...
+
+    async def abort(self, key: SampleKey) -> None:
+        """End one unfinished request; its `generate` returns a sample with status `cancelled` and its tokens so far."""
+        ...
+
+    async def restart(self) -> None:
+        """A fresh engine in place of a dead one. Raises EngineError or MachineError."""
+        ...
+
+    async def close(self) -> None:
+        """Free what it holds; never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSetting:
+    """Where an engine runs: its block of the job, the model and tokenizer (None for engines without), a log file."""
+
+    block: Mapping[str, Any]
+    model: LocalModel | None
+    tokenizer: Tokenizer | None
+    trust_remote_code: bool
+    log: Path
+
+
+def _vllm(setting: EngineSetting) -> Engine:
+    from solver.engine.vllm import VllmEngine  # noqa: PLC0415  (vLLM is heavy and may not be installed)
+
+    return VllmEngine(setting)
+
+
+def _scripted(setting: EngineSetting) -> Engine:
+    return scripted.from_block(setting.block)
+
+
+ENGINES: Mapping[str, Callable[[EngineSetting], Engine]] = {"vllm": _vllm, "scripted": _scripted}
+NEEDS_MODEL = frozenset({"vllm"})
+
+
+def open_engine(setting: EngineSetting) -> Engine:
+    """The engine named by `engine.kind`, not started yet."""
+    return ENGINES[setting.block.get("kind", "vllm")](setting)
+
+
+def validate(block: Mapping[str, Any]) -> Sequence[Fault]:
+    """Every fault of an `engine:` block, by the committed list of vLLM's arguments."""
+    kind = block.get("kind", "vllm")
+    if kind not in ENGINES:
+        return [Fault("engine.kind", f"unknown engine `{kind}`", nearest(str(kind), ENGINES))]
+    fields = {key: value for key, value in block.items() if key != "kind"}
+    return arguments.faults(fields) if kind == "vllm" else scripted.faults(fields)
+
+
+def distribution(block: Mapping[str, Any], model: LocalModel | None) -> dict[str, Any]:
+    """The engine's part of the generation fingerprint: every field that may change what is sampled."""
+    kind = block.get("kind", "vllm")
+    facts: dict[str, Any] = {"engine.kind": kind}
+    if kind == "vllm":
+        return facts | arguments.distribution({k: v for k, v in block.items() if k != "kind"}, model)
+    return facts | {f"engine.{key}": value for key, value in block.items() if key in ("replies", "seed")}

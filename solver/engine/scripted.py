@@ -1,0 +1,148 @@
+"""An engine without a model: replies come from a function of the request.
+
+For tests, for measuring everything but the model, and for trying a job file. In a job:
+
+    engine: {kind: scripted, replies: replies.json, slots: 64, seconds: 0.01}
+
+`replies` is a JSON list of texts (drawn by the sample's seed), or an object from a problem's text to such a
+list; relative paths are relative to the current directory.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from solver.errors import Fault, JobError, nearest
+from solver.records import Request, Sample, SampleKey, Status
+
+if TYPE_CHECKING:
+    from solver.engine import Watch
+
+FIELDS = ("replies", "slots", "seconds", "context")
+DEFAULT_REPLY = "No replies were given, so the answer is \\boxed{0}."
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What to answer: text, how it ended, and seconds until it is there."""
+
+    text: str
+    status: Status = Status.OK
+    seconds: float = 0.0
+    error: str | None = None
+
+
+Script = Callable[[Request], Reply | str]
+
+
+class ScriptedEngine:
+    """Answers every request by calling `script`; one token is one word.
+
+    slots: requests answered at once, the others wait; context: as of a real engine, in words.
+    """
+
+    def __init__(self, script: Script, *, slots: int = 64, context: int | None = None) -> None:
+        self.slots = slots
+        self.context = context
+        self.served = 0
+        self.cancelled = 0
+        self._script = script
+        self._turn = asyncio.Semaphore(slots)
+        self._ended: dict[SampleKey, asyncio.Event] = {}
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def restart(self) -> None:
+        """Nothing to load again."""
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    async def generate(self, request: Request, watch: "Watch | None" = None) -> Sample:
+        """The script's reply as a sample; a watch rule sees it word by word."""
+        ended = self._ended.setdefault(request.key, asyncio.Event())
+        try:
+            async with self._turn:
+                said = self._script(request)
+                reply = Reply(said) if isinstance(said, str) else said
+                if ended.is_set() or await _aborted(ended, reply.seconds):
+                    self.cancelled += 1
+                    reply = replace(reply, status=Status.CANCELLED)
+        finally:
+            del self._ended[request.key]
+        self.served += reply.status is not Status.CANCELLED
+        return self._sample(request, reply, watch)
+
+    async def abort(self, key: SampleKey) -> None:
+        """End one unfinished request now."""
+        if key in self._ended:
+            self._ended[key].set()
+
+    def _sample(self, request: Request, reply: Reply, watch: "Watch | None") -> Sample:
+        words, status = reply.text.split(" "), reply.status
+        if len(words) > request.sampling.max_tokens:
+            words, status = words[: request.sampling.max_tokens], Status.TRUNCATED
+        for count in range(1, len(words) + 1) if watch else ():
+            if watch is not None and watch(" ".join(words[:count])):
+                words, status = words[:count], Status.STOPPED
+                break
+        reason = {Status.OK: "stop", Status.TRUNCATED: "length"}.get(status)
+        prompt = sum(len(turn["content"].split()) for turn in request.messages)
+        text = " ".join(words) if status in (Status.OK, Status.TRUNCATED, Status.STOPPED) else ""
+        tokens = len(words) if text else 0
+        return Sample(request.key, request.role, text, status, reason, prompt, tokens, request.seed, error=reply.error)
+
+
+async def _aborted(ended: asyncio.Event, seconds: float) -> bool:
+    """Wait for a reply's time; True when the request was aborted first."""
+    if seconds <= 0:
+        await asyncio.sleep(0)
+        return ended.is_set()
+    try:
+        await asyncio.wait_for(ended.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+def faults(fields: Mapping[str, Any]) -> Sequence[Fault]:
+    """Unknown keys of a scripted engine's block, and values that cannot be used."""
+    found = [Fault(f"engine.{k}", "is not a field of this engine", nearest(k, FIELDS)) for k in fields if k not in FIELDS]
+    slots, seconds = fields.get("slots", 64), fields.get("seconds", 0)
+    if type(slots) is not int or slots < 1:
+        found.append(Fault("engine.slots", f"must be a whole number from 1, not {slots!r}"))
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
+        found.append(Fault("engine.seconds", f"must be a number from 0, not {seconds!r}"))
+    return found
+
+
+def from_block(block: Mapping[str, Any]) -> ScriptedEngine:
+    """The engine of a job's block. Raises JobError when the replies cannot be read."""
+    replies = _replies(block.get("replies"))
+    seconds = float(block.get("seconds", 0))
+
+    def script(request: Request) -> Reply:
+        texts = replies
+        if isinstance(replies, dict):
+            texts = replies.get(request.messages[-1]["content"], [DEFAULT_REPLY])
+        return Reply(texts[request.seed % len(texts)], seconds=seconds)
+
+    return ScriptedEngine(script, slots=block.get("slots", 64), context=block.get("context"))
+
+
+def _replies(path: str | None) -> list[str] | dict[str, list[str]]:
+    if path is None:
+        return [DEFAULT_REPLY]
+    try:
+        loaded = json.loads(Path(path).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise JobError([Fault("engine.replies", f"cannot read {path}: {error}")]) from error
+    lists = list(loaded.values()) if isinstance(loaded, dict) else [loaded]
+    if not all(isinstance(texts, list) and texts and all(isinstance(t, str) for t in texts) for texts in lists):
+        fix = "Write a list of texts, or an object from a problem's text to such a list"
+        raise JobError([Fault("engine.replies", f"{path} holds no replies", fix)])
+    return loaded  # type: ignore[no-any-return]

