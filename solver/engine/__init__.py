@@ -66,7 +66,7 @@ class EngineSetting:
 
 
 def _vllm(setting: EngineSetting) -> Engine:
-    from solver.engine.vllm import VllmEngine  # noqa: PLC0415  (vLLM is heavy and may not be installed)
+    from solver.engine.vllm import VllmEngine
 
     return VllmEngine(setting)
 

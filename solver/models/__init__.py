@@ -112,7 +112,7 @@ def _cached(hub: str, name: str, revision: str) -> Iterator[Path]:
 
 def _from_modelscope(name: str, revision: str) -> Path:
     try:
-        from modelscope import snapshot_download  # noqa: PLC0415  (importing it costs a second)
+        from modelscope import snapshot_download
     except ImportError as error:
         raise MachineError(f"the package modelscope cannot be imported: {error}") from error
     return _download(f"modelscope:{name}", lambda: snapshot_download(name, revision=revision, allow_patterns=DOWNLOAD))
@@ -120,7 +120,7 @@ def _from_modelscope(name: str, revision: str) -> Path:
 
 def _from_huggingface(name: str, revision: str) -> Path:
     try:
-        from huggingface_hub import snapshot_download  # noqa: PLC0415
+        from huggingface_hub import snapshot_download
     except ImportError as error:
         fix = "it comes with vLLM; install an engine extra or use modelscope:"
         raise MachineError(f"hf: needs the package huggingface_hub ({fix})") from error

@@ -10,7 +10,13 @@ import os
 from pathlib import Path
 
 CHUNK = 8 * 2**20
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "vocab.json")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+)
 CONFIG_FILES = ("config.json", "generation_config.json")
 
 

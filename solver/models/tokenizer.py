@@ -24,6 +24,7 @@ from solver.errors import Fault, MachineError, ModelError, PromptError
 from solver.models import LocalModel
 from solver.records import Message
 
+NAMED: Sequence[str] = ("bos_token", "eos_token", "pad_token", "unk_token")  # what chat templates may call by name
 TAG = re.compile(r"</?[A-Za-z][\w-]*>")
 MARK = "\ue000{}\ue001"  # private-use characters stand in for control strings inside contents
 MARKED = re.compile("\ue000(\\d+)\ue001")
@@ -106,7 +107,7 @@ class FastCodec:
     """tokenizer.json through the `tokenizers` library; needs no torch."""
 
     def __init__(self, path: Path) -> None:
-        from tokenizers import Tokenizer as Rust  # noqa: PLC0415
+        from tokenizers import Tokenizer as Rust
 
         self._rust = Rust.from_file(str(path))
 
@@ -133,7 +134,7 @@ class SlowCodec:
 
     def __init__(self, path: Path, trust_remote_code: bool) -> None:
         try:
-            from transformers import AutoTokenizer  # noqa: PLC0415
+            from transformers import AutoTokenizer
         except ImportError as error:
             raise MachineError(
                 f"{path} has no tokenizer.json; its tokenizer needs the package transformers, which comes with an "
@@ -144,7 +145,9 @@ class SlowCodec:
         except (OSError, ValueError, ImportError) as error:
             fix = "If it ships its own code and you trust it, set model.trust_remote_code: true"
             first = str(error).strip().splitlines()[0]
-            raise ModelError([Fault("model.source", f"the tokenizer in {path} cannot be loaded: {first}", fix)]) from error
+            raise ModelError(
+                [Fault("model.source", f"the tokenizer in {path} cannot be loaded: {first}", fix)]
+            ) from error
 
     def encode(self, text: str, *, plain: bool) -> list[int]:
         return list(self.loaded.encode(text, add_special_tokens=False, split_special_tokens=plain))
@@ -168,7 +171,7 @@ def load_tokenizer(model: LocalModel, trust_remote_code: bool = False) -> Tokeni
     fast = model.path / "tokenizer.json"
     codec = FastCodec(fast) if fast.is_file() else SlowCodec(model.path, trust_remote_code)
     settings = _settings(model.path)
-    names = {key: _content(settings[key]) for key in ("bos_token", "eos_token", "pad_token", "unk_token") if key in settings}
+    names = {key: _content(settings[key]) for key in NAMED if key in settings}
     source = _chat_template(model.path, settings)
     specials = codec.specials
     added = codec.adds

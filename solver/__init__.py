@@ -1,0 +1,29 @@
+"""solver: ask a reasoning model N times for each problem of a table, group the answers, vote, write parquet.
+
+    job -> problems -> prompts -> models -> engine -> strategies -> answers -> votes -> store
+                          run/ drives the line; cli/ puts words to it
+
+The command line is a thin layer over Python. To run a job: `from solver.run import read_job, run, revote`; to read what
+came out: `solver.Store.read(directory)`. The names below are imported when first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from solver.answers import Extracted, equivalent, extract
+    from solver.store import Store
+
+__all__ = ["Extracted", "Store", "equivalent", "extract"]
+
+_HOME = {"Extracted": "answers", "equivalent": "answers", "extract": "answers", "Store": "store"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'solver' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f"solver.{_HOME[name]}"), name)

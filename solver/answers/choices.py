@@ -1,0 +1,35 @@
+"""Multiple choice: a letter, a bracketed letter, a letter with its option text, several letters -> one key.
+
+The option's text is no part of the value: within one problem the letter says it all.
+"""
+
+import re
+
+from solver.answers.keys import Key
+
+_CHOICE = re.compile(
+    r"(?:(?:option|choice|选项|选)\s*)?[(\[]?([A-Z])[)\]]?(?:\s*(?:选项|项))?|[(\[]([a-h])[)\]]"
+    r"|[(\[]?([A-J])\s*[)\].:]\s*\S.*|[(\[]([A-J])[)\]]\s*\S.*",
+    re.DOTALL,
+)
+_CHOICES = re.compile(r"\(?[A-H]\)?(?:\s*(?:,|;|and|&|和|与)\s*\(?[A-H]\)?)+|[A-H]{2,8}")
+_LABEL = re.compile(r"(?<![A-Za-z\\])[(\[]?([A-H])[)\].](?=\s*[^\s,;)]|$)")
+_LETTER = re.compile(r"[A-H]")
+
+
+def choice(text: str, depth: int) -> Key | None:
+    """The key of a normal text that names options, else None."""
+    if text[0] in "([" or text[1:2] in ").]: ":  # a label with its option text, or several of them
+        labels = _LABEL.findall(text)
+        if len(labels) > 1 and _LABEL.match(text):
+            return Key("choice", "".join(sorted(set(labels))))
+    if match := _CHOICE.fullmatch(text):
+        letter = next(group for group in match.groups() if group)
+        return Key("choice", letter.upper())
+    if _CHOICES.fullmatch(text):
+        letters = _LETTER.findall(text)
+        joined = "".join(letters)
+        if joined.isupper() and len(joined) == len(text) and joined != "".join(sorted(set(joined))):
+            return None  # BDAC is an order, or a name, not a set of letters
+        return Key("choice", "".join(sorted(set(letters))))
+    return None

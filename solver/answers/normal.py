@@ -1,0 +1,149 @@
+r"""One spelling for what is written in many ways: full-width forms, LaTeX wrappers, markdown, punctuation.
+
+First stage of equality: answer text -> normal text -> key. Only notation changes here, never value: `x²` becomes
+`x^{2}` before Unicode normalization could make it `x2`, and `2½` becomes `2\frac{1}{2}`, not `21/2`.
+"""
+
+import re
+import unicodedata
+
+_SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"
+_SUBSCRIPT = "₀₁₂₃₄₅₆₇₈₉"
+_SUPER = str.maketrans(_SUPERSCRIPT, "0123456789+-n")
+_SUB = str.maketrans(_SUBSCRIPT, "0123456789")
+_SUPER_RUN = re.compile(f"[{_SUPERSCRIPT}]+")
+_SUB_RUN = re.compile(f"[{_SUBSCRIPT}]+")
+_VULGAR = {
+    mark: rf"\frac{{{over}}}{{{under}}}"
+    for mark, over, under in (
+        ("½", 1, 2), ("⅓", 1, 3), ("⅔", 2, 3), ("¼", 1, 4), ("¾", 3, 4), ("⅕", 1, 5), ("⅖", 2, 5), ("⅗", 3, 5),
+        ("⅘", 4, 5), ("⅙", 1, 6), ("⅚", 5, 6), ("⅐", 1, 7), ("⅛", 1, 8), ("⅜", 3, 8), ("⅝", 5, 8), ("⅞", 7, 8),
+        ("⅑", 1, 9), ("⅒", 1, 10),
+    )
+}  # fmt: skip
+_BEFORE = str.maketrans({**_VULGAR, "º": "°", "˚": "°"})
+_AFTER = str.maketrans(
+    {
+        "−": "-", "–": "-", "‐": "-", "‑": "-", "‒": "-", "⁄": "/", "∕": "/", "÷": "/", "、": ",", "。": ".",
+        "×": r"\times ",
+        "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "π": r"\pi ", "∞": r"\infty ", "≤": "<=", "≥": ">=", "⩽": "<=",
+        "⩾": ">=", "≦": "<=", "≧": ">=", "≠": r"\ne ", "≈": r"\approx ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ",
+        "∈": r"\in ", "“": '"', "”": '"', "‘": "'", "’": "'", "「": '"', "」": '"', "\u200b": "", "\ufeff": "",
+        "∅": r"\emptyset ", "√": r"\sqrt ", "℃": "°C", "¥": "¥", "￥": "¥", "θ": r"\theta ", "α": r"\alpha ",
+        "β": r"\beta ", "λ": r"\lambda ", "∶": ":", "【": "[", "】": "]", "〖": "[", "〗": "]",
+    }
+)  # fmt: skip
+
+_COMMANDS = {
+    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\leq": "<=", r"\geq": ">=", r"\leqslant": "<=",
+    r"\geqslant": ">=", r"\le": "<=", r"\ge": ">=", r"\lt": "<", r"\gt": ">", r"\neq": r"\ne ", r"\lbrace": r"\{",
+    r"\rbrace": r"\}", r"\div": "/", r"\degree": "°", r"\left": "", r"\right": "", r"\big": "", r"\Big": "",
+    r"\bigg": "", r"\Bigg": "", r"\bigl": "", r"\bigr": "", r"\Bigl": "", r"\Bigr": "", r"\displaystyle": "",
+    r"\textstyle": "", r"\limits": "", r"\quad": " ", r"\qquad": " ", r"\varnothing": r"\emptyset ",
+    r"\ldots": "...", r"\dots": "...", r"\cdots": "...", r"\to": r"\to ", r"\land": " and ", r"\lor": " or ",
+    r"\textdegree": "°", r"\pounds": "£", r"\euro": "€", r"\yen": "¥", r"\thinspace": " ", r"\centerdot": r"\cdot ",
+    r"\bullet": r"\cdot ", r"\nobreak": "", r"\vee": " or ", r"\wedge": " and ",
+}  # fmt: skip
+_COMMAND = re.compile(r"\\[A-Za-z]+")
+_SPACING = re.compile(r"(?<!\\)\\[,;:! ]|~")
+_THOUSANDS_GAP = re.compile(r"(?<=\d)(?:\\[,;:! ]|\{,\}|\{\\,\}|')(?=\d{3}(?!\d))")
+_ESCAPED = re.compile(r"\\([%$#&_])")
+_TEXT = re.compile(
+    r"\\(?:text|mathrm|textbf|mathbf|textit|mathit|textrm|textsf|texttt|operatorname|mbox|hbox|mathsf|mathtt|emph"
+    r"|boldsymbol|bm|mathbb|mathcal|boxed|fbox|underline|textnormal)\*?\s*\{([^{}]*)\}"
+)
+_CIRCLE = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)")
+_SHORT_FRAC = re.compile(r"\\frac\s*(?:(\d)\s*(\d)|(\d)\s*\{(\d+)\}|\{(\d+)\}\s*(\d))")
+_SHORT_SQRT = re.compile(r"\\sqrt\s*(\d+|[A-Za-z](?![A-Za-z]))")
+_PAREN_SQRT = re.compile(r"\\sqrt\s*\(([^()]*)\)")
+_SPACES = re.compile(r"\s+")
+_PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'))
+_LEAD = re.compile(
+    r"^(?:(?:the|my|our)\s+)?(?:(?:final|correct|exact)\s+)?(?:answer|result)\s*(?:is|:|=)\s*"
+    r"|^(?:故|所以|因此)?(?:最终|正确)?答案(?:是|为|:)\s*|^(?:approximately|about|roughly|约为|大约|约)\s*",
+    re.IGNORECASE,
+)
+
+
+def normal(answer: str) -> str:
+    """The same answer in one notation; idempotent but for pathological nesting, linear in its length."""
+    text = answer
+    if not text.isascii():
+        text = _ascii_marks(text)
+    if "\\" in text or "{" in text or "'" in text:
+        text = _plain_latex(text)
+    text = _SPACES.sub(" ", text).strip()
+    return _unwrap(text)
+
+
+def _ascii_marks(text: str) -> str:
+    text = text.translate(_BEFORE)
+    text = _SUPER_RUN.sub(lambda run: "^{" + run[0].translate(_SUPER) + "}", text)
+    text = _SUB_RUN.sub(lambda run: "_{" + run[0].translate(_SUB) + "}", text)
+    return unicodedata.normalize("NFKC", text).translate(_AFTER)
+
+
+def _plain_latex(text: str) -> str:
+    text = _CIRCLE.sub("°", _THOUSANDS_GAP.sub("", text))
+    text = _SPACING.sub(" ", text)
+    text = _COMMAND.sub(lambda name: _COMMANDS.get(name[0], name[0]), text)
+    text = _ESCAPED.sub(r"\1", text) if not text.startswith("$") else text.replace(r"\%", "%").replace(r"\$", "")
+    for _ in range(4):
+        text, count = _TEXT.subn(r" \1 ", text)
+        if not count:
+            break
+    text = _SHORT_FRAC.sub(_braced_frac, text)
+    return _SHORT_SQRT.sub(r"\\sqrt{\1}", _PAREN_SQRT.sub(r"\\sqrt{\1}", text))
+
+
+def _braced_frac(match: re.Match[str]) -> str:
+    over, under = (group for group in match.groups() if group is not None)
+    return rf"\frac{{{over}}}{{{under}}}"
+
+
+def _unwrap(text: str) -> str:
+    """Take off delimiters, emphasis, quotes, closing punctuation and opening phrases, until nothing comes off."""
+    for _ in range(8):
+        before = text
+        text = text.strip().rstrip(".?,;:").strip() if not text.endswith("...") else text.strip()
+        for left, right in _PAIRS:
+            inner = text[len(left) : -len(right)]
+            if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
+                text = inner if left not in inner and right not in inner else text
+        if text.startswith("{") and closing(text, 0) == len(text) - 1:
+            text = text[1:-1]
+        text = _LEAD.sub("", text)
+        if text == before:
+            break
+    return text
+
+
+def closing(text: str, start: int) -> int | None:
+    """Index of the bracket that closes the one at `start` (any of `({[`), or None; escaped braces count as braces."""
+    depth = 0
+    for index in range(start, len(text)):
+        if text[index] in "({[":
+            depth += 1
+        elif text[index] in ")}]":
+            depth -= 1
+            if depth == 0:
+                return index
+    return None
+
+
+def split(text: str, separator: re.Pattern[str]) -> list[str]:
+    """Parts of `text` between matches of `separator` that stand outside every bracket."""
+    parts, depth, begin, index = [], 0, 0, 0
+    while index < len(text):
+        mark = text[index]
+        if mark in "({[":
+            depth += 1
+        elif mark in ")}]":
+            depth = max(0, depth - 1)
+        elif depth == 0 and (match := separator.match(text, index)) and match.end() > index:
+            parts.append(text[begin:index].strip())
+            begin = index = match.end()
+            continue
+        index += 1
+    parts.append(text[begin:].strip())
+    return parts

@@ -1,0 +1,13 @@
+"""Imported only inside the process that forks grading workers: a respawned worker then starts in milliseconds.
+
+Sets the environment before sympy is imported, which is why it must never be imported anywhere else: with gmpy2 under
+it sympy computes huge integers in one C call that no signal interrupts.
+"""
+
+import os
+
+os.environ["SYMPY_GROUND_TYPES"] = "python"
+
+import math_verify  # noqa: F401
+
+import solver.answers.residue  # noqa: F401

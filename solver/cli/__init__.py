@@ -1,0 +1,71 @@
+"""The command line: words and exit codes over the Python API, a file per verb.
+
+Data goes to standard output, everything else to standard error. Nothing heavy is imported before a verb
+runs, so that `solver --help` is instant.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from solver import __version__
+from solver.cli.check import check
+from solver.cli.revote import revote
+from solver.cli.run import run
+from solver.cli.show import show
+from solver.errors import FaultsError, SolverError
+
+EXIT_CODES = """\b
+Exit codes:
+  0    complete
+  1    the run failed
+  2    bad usage, job or input
+  3    complete, with failed problems
+  4    the machine: memory, disk, driver, a missing package
+  75   another process owns the run directory
+  130  interrupted (143 by SIGTERM); the same command goes on from there
+"""
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]}, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="solver")
+def cli() -> None:
+    """Ask a reasoning model N times for each problem of a table, vote, and write samples and results to parquet."""
+
+
+for verb in (run, check, show, revote):
+    cli.add_command(verb)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point of `solver`: runs a verb and ends the process with its exit code."""
+    try:
+        code = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
+    except click.exceptions.Abort:
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 0
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        code = 130
+    except SolverError as error:
+        complain(error)
+        code = error.exit_code
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def complain(error: SolverError) -> None:
+    """Say what is wrong: each fault on a line of its own."""
+    if isinstance(error, FaultsError):
+        for fault in error.faults:
+            click.secho("error: ", fg="red", nl=False, err=True)
+            click.echo(str(fault), err=True)
+        return
+    stopped = error.exit_code in (130, 143)
+    click.secho("" if stopped else "error: ", fg="red", nl=False, err=True)
+    click.echo(str(error), err=True)

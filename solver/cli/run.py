@@ -1,0 +1,39 @@
+"""`solver run JOB`: sample, vote, write; run again to go on."""
+
+import json
+import sys
+
+import click
+
+override_option = click.option(
+    "-o", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one field of the job, such as sampling.n=8."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON on standard output.")
+
+
+@click.command()
+@click.argument("job", type=click.Path(dir_okay=False))
+@override_option
+@click.option("--quiet", is_flag=True, help="Show no progress and no notes.")
+@json_option
+def run(job: str, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> int:
+    """Run the job file JOB. Run again to go on from what the run directory holds.
+
+    Ctrl-C lets running samples finish (30 s), a second one stops at once; what is durable is kept.
+    """
+    from solver.run import lines, read_job, shown
+    from solver.run import run as run_job
+
+    checked = read_job(job, overrides)
+    command = ["solver", "run", job, *(word for text in overrides for word in ("-o", text))]
+    say = (lambda _: None) if quiet else (lambda text: click.echo(text, err=True))
+    summary = run_job(checked, command, say=say, quiet=quiet)
+    if as_json:
+        click.echo(json.dumps(summary.json()))
+        return summary.exit_code
+    click.echo("\n".join(lines(summary)))
+    where = shown(summary.directory)
+    click.echo(f"\nnext: solver show {where}        the summary; with an id of a problem: its classes and samples")
+    click.echo(f"      solver revote {where}      decide anew from the same samples, without an engine")
+    sys.stdout.flush()
+    return summary.exit_code

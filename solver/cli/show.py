@@ -1,0 +1,111 @@
+"""`solver show RUN [ID]`: the summary of a run, or one problem with its classes and chosen samples."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from solver.cli.run import json_option
+
+WIDTH = 2000  # characters of a sample's text that are shown without --full
+
+
+@click.command()
+@click.argument("run", type=click.Path(exists=True, file_okay=False))
+@click.argument("id", required=False)
+@click.option("--full", is_flag=True, help="Show texts whole.")
+@json_option
+def show(run: str, id: str | None, full: bool, as_json: bool) -> int:
+    """Show the summary of RUN, or the problem ID: its classes, their spellings, and one sample of each."""
+    from solver.store import Store
+
+    with Store.read(Path(run)) as store:
+        return _summary(store, as_json) if id is None else _problem(store, id, full, as_json)
+
+
+def _summary(store: Any, as_json: bool) -> int:
+    from solver.run.finish import Summary, lines
+    from solver.stats import COLUMNS, summarize
+
+    stats = summarize(store.results(COLUMNS))
+    if as_json:
+        click.echo(json.dumps({"directory": str(store.path), "finished": store.finished, "stats": asdict(stats)}))
+        return 0
+    facts = store.summary or {}
+    last = facts.get("last_run", {})
+    click.echo(f"{facts.get('name', store.path.name)}: {'complete' if store.finished else 'not complete'}")
+    summary = Summary(store.path.resolve(), stats, stats.problems, 0, 0, float(last.get("seconds", 0.0)))
+    click.echo("\n".join(lines(summary)))
+    click.echo(f"\nnext: solver show {store.path} ID, with an id from the column `id` of the results table")
+    return 0
+
+
+def _problem(store: Any, wanted: str, full: bool, as_json: bool) -> int:
+    row = store.result(wanted)
+    if row is None:
+        raise click.UsageError(f"no result with the id or row id `{wanted}` in {store.path}")
+    samples = {(s.key.path, s.key.call, s.key.k): s for s in store.samples_of(bytes.fromhex(row["row_id"])).values()}
+    if as_json:
+        texts = [{"path": p, "k": k, "status": s.status, "text": s.text} for (p, _, k), s in samples.items()]
+        click.echo(json.dumps({"result": row, "samples": texts}, default=str))
+        return 0
+    click.echo(plain(_head(row)))
+    for number, one in enumerate(row["classes"]):
+        members = [c for c in row["candidates"] if c["class_id"] == number]
+        click.echo(plain(_class(one, members)))
+        click.echo(plain(_sample(members[0], samples, full)))
+    rest = [c for c in row["candidates"] if c["class_id"] is None]
+    if rest:
+        click.echo(f"\nwithout a vote: {', '.join(_silent(c) for c in rest)}")
+    return 0
+
+
+def _head(row: dict[str, Any]) -> str:
+    verdict = {True: "right", False: "wrong", None: "no reference"}[row["correct"]]
+    share = (
+        "" if row["agreement"] is None else f" ({row['votes']} of {row['n_valid']} valid votes{', tie' * row['tie']})"
+    )
+    return "\n".join(
+        [
+            f"{row['id']}  (row {row['row']}, row id {row['row_id']})",
+            "",
+            row["problem"],
+            "",
+            f"reference  {row['reference'] if row['reference'] is not None else '-'}",
+            f"predicted  {row['predicted'] if row['predicted'] is not None else '-'}{share}: {verdict}",
+            f"samples    {row['n_samples']}, {row['n_truncated']} truncated, {row['output_tokens']:,} tokens",
+            f"status     {row['status']}",
+        ]
+    )
+
+
+def _class(one: dict[str, Any], members: list[dict[str, Any]]) -> str:
+    verdict = {True: "right", False: "wrong", None: ""}[members[0]["correct"]]
+    spellings = ", ".join(one["spellings"])
+    voters = ", ".join(str(c["k"]) for c in members)
+    weight = "" if one["weight"] == one["votes"] else f", weight {one['weight']:.4g}"
+    return (
+        f"\n── {one['answer']}  {one['votes']} votes{weight} {verdict}\n   spelled: {spellings}   samples k: {voters}"
+    )
+
+
+def _sample(candidate: dict[str, Any], samples: dict[Any, Any], full: bool) -> str:
+    last = candidate["keys"][-1]
+    sample = samples.get((last["path"], last["call"], last["k"]))
+    if sample is None:
+        return f"   k={candidate['k']}: its sample is not in the run"
+    text = sample.text if full or len(sample.text) <= WIDTH else f"{sample.text[:WIDTH]} ... (--full shows all)"
+    body = "\n".join(f"   │ {line}" for line in text.splitlines())
+    return f"   k={candidate['k']}, by {candidate['rule']}, {sample.output_tokens} tokens:\n{body}"
+
+
+def _silent(candidate: dict[str, Any]) -> str:
+    why = ", ".join(candidate["marks"]) or ("no answer" if candidate["answer"] is None else "not gradable")
+    return f"k={candidate['k']} ({why})"
+
+
+def plain(text: str) -> str:
+    """Text of models and inputs made safe for a terminal: control characters are shown, not sent."""
+    return "".join(c if c in "\n\t" or c.isprintable() or c == "\u3000" else f"\\x{ord(c):02x}" for c in text)

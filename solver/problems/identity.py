@@ -1,0 +1,110 @@
+"""Who is who: the ids of rows, and how equal rows are told apart.
+
+A row's id is a hash of the values that the prompt template reads and of the number of equal rows before it,
+counted over the whole input. So it is the same in every format, whatever stands in other columns or rows, and
+wherever the row is moved (among equal rows, places are what is numbered).
+
+    content = blake2b-128(canonical JSON of {name: value})
+    row id  = content                              for the first row with it
+              blake2b-128(content, n as 8 bytes)   for the n-th one after it
+
+Canonical JSON: sorted keys, UTF-8, no spaces. Numbers and truth values are hashed as the text that a template
+writes for them (7 in jsonl, "7" in csv); keys of objects that hold null count as missing, as arrow pads them.
+Everything here is pure; `surveying.py` makes the pass over the rows.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, time
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_CHUNK = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Identities of all rows of a table, in input order: 16 bytes a row, and a little for each repetition.
+
+    reads: the names that the template reads; rows: how many; faulty: rows that cannot be asked.
+    """
+
+    reads: tuple[str, ...]
+    rows: int
+    faulty: int
+    _ids: NDArray[np.bytes_]
+    _repeated: NDArray[np.int64]
+    _numbers: NDArray[np.int64]
+
+    def row_ids(self) -> NDArray[np.bytes_]:
+        """All row ids, dtype S16, shape (rows,), in input order; not a copy. They compare and sort right as they
+        stand, but a single one taken out loses its trailing zero bytes: use `row_id`."""
+        return self._ids
+
+    def row_id(self, row: int) -> bytes:
+        """The id of a row: 16 bytes."""
+        return self._ids[row : row + 1].tobytes()
+
+    def occurrence(self, row: int) -> int:
+        """How many rows before this one are equal to it in what the template reads."""
+        place = int(self._repeated.searchsorted(row))
+        found = place < len(self._repeated) and int(self._repeated[place]) == row
+        return int(self._numbers[place]) if found else 0
+
+
+def content_hash(values: Mapping[str, Any]) -> bytes:
+    """16 bytes that stand for the values a template reads, whatever format they came in."""
+    text = _ENCODE({name: canonical(value) for name, value in values.items()})
+    return blake2b(text.encode(), digest_size=16).digest()
+
+
+def repeat_id(content: bytes, number: int) -> bytes:
+    """The row id of the `number`-th repetition (from 1) of a content."""
+    return blake2b(content + number.to_bytes(8, "little"), digest_size=16).digest()
+
+
+def canonical(value: Any) -> Any:
+    """A value made of text, null, lists and objects only, the same for every way to store it."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return [canonical(element) for element in value]
+    if isinstance(value, Mapping):
+        return {str(key): canonical(element) for key, element in value.items() if element is not None}
+    if isinstance(value, bytes):
+        return value.hex()
+    return value.isoformat() if isinstance(value, date | time) else str(value)
+
+
+_ENCODE: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def occurrences(ids: NDArray[np.bytes_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows equal to an earlier one, ascending, and how many are before each.
+
+    Sorts only the first halves (8 bytes a row); whole ids are compared only where those are equal.
+    """
+    halves = ids.view(np.uint64)[::2]
+    twice = standing_twice(halves.copy())
+    chunks = range(0, len(ids), _CHUNK) if len(twice) else ()
+    found = [start + np.flatnonzero(np.isin(halves[start : start + _CHUNK], twice)) for start in chunks]
+    rows = np.concatenate([np.empty(0, np.int64), *found])
+    order = np.argsort(ids[rows], kind="stable")
+    rows = rows[order]
+    fresh = np.ones(len(rows), dtype=bool)
+    fresh[1:] = ids[rows[1:]] != ids[rows[:-1]]
+    starts = np.flatnonzero(fresh)
+    numbers = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+    again = np.flatnonzero(numbers)
+    again = again[np.argsort(rows[again])]
+    return rows[again], numbers[again]
+
+
+def standing_twice(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Values that stand more than once; sorts its argument in place."""
+    hashes.sort()
+    return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])

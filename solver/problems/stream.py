@@ -1,0 +1,73 @@
+"""The stream: a surveyed table -> stamped problems, in input order.
+
+Last station of the input room. Only rows that are yielded become Python objects.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from solver.errors import Fault, InputError
+from solver.problems.identity import Survey, content_hash, repeat_id
+from solver.problems.surveying import columns_read, id_text, stop_at, transposed, values_read
+from solver.problems.tables import Batch, Table
+from solver.records import Problem
+
+
+def problems(table: Table, survey: Survey, wanted: NDArray[np.bool_] | None = None) -> Iterator[Problem]:
+    """The problems in input order, with the ids of the survey; rows that cannot be asked come with a fault.
+
+    wanted: which rows to yield, shape (rows,); None: all. Other rows are not even converted to Python.
+    A row without an id of the user's is named by the first 16 hex digits of its row id.
+    Raises InputError when the files are no longer those that were surveyed.
+    """
+    columns = columns_read(table, survey.reads, [])
+    seen = 0
+    for first, batch in table.batches(stop_at):
+        seen = first + len(batch)
+        if seen > survey.rows:
+            break
+        places = range(len(batch)) if wanted is None else np.flatnonzero(wanted[first:seen]).tolist()
+        if places:
+            rows = [first + place for place in places]
+            chosen = batch if len(places) == len(batch) else batch.take(places)
+            yield from _problems_of(table, survey, columns, rows, chosen)
+    if seen != survey.rows:
+        raise _changed(table, min(seen, survey.rows))
+
+
+def _problems_of(
+    table: Table, survey: Survey, columns: Mapping[str, str], rows: Sequence[int], batch: Batch
+) -> Iterator[Problem]:
+    """The problems of one batch, whose rows have these numbers."""
+    from solver.answers import reference
+
+    asked, values = values_read(table, columns, batch)
+    others = {name: table.passed_on(name, batch.column(name)) for name in table.schema_other.names}
+    ids = batch.column(table.id) if table.id else [None] * len(rows)
+    answers = table.passed_on(table.answer, batch.column(table.answer)) if table.answer else [None] * len(rows)
+    for row, cell, read, name, answer, other in zip(
+        rows, asked, values, ids, answers, transposed(others, len(rows)), strict=True
+    ):
+        row_id, number, content = survey.row_id(row), survey.occurrence(row), content_hash(read)
+        if row_id != (repeat_id(content, number) if number else content):
+            raise _changed(table, row)
+        text = answer_text(answer)
+        gold = None if text is None else reference(text)
+        passed = dict(zip(others, other, strict=True))
+        yield Problem(row_id, row, id_text(name) or row_id.hex()[:16], cell.text, read, gold, passed, cell.fault)
+
+
+def answer_text(answer: Any) -> str | None:
+    """A gold cell as text. pandas turns whole numbers beside nulls into 7.0 and nan: those are "7" and None."""
+    if isinstance(answer, float):
+        return None if math.isnan(answer) else str(int(answer)) if answer.is_integer() else str(answer)
+    return None if answer is None else str(answer)
+
+
+def _changed(table: Table, row: int) -> InputError:
+    what = f"`{table.spec.path}` changed while it was being read: row {row} is not what it was"
+    return InputError([Fault("input.path", what, "Run the same command again")])

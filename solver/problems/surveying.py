@@ -1,0 +1,172 @@
+"""The survey: the owner's one pass over every row, before anyone slices the input.
+
+Third station of the input room: Table -> Survey. It reads all columns, so that what is damaged is found now and
+not hours into a run; what it holds is 16 bytes a row.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+
+from solver.errors import Fault, InputError, nearest
+from solver.problems.asked import BLANK, Asked, read_problem
+from solver.problems.files import name_list, refuse
+from solver.problems.identity import Survey, content_hash, occurrences, repeat_id, standing_twice
+from solver.problems.tables import Batch, Table
+
+_FAULTY_SHARE = 0.05  # more rows than this that cannot be asked: the wrong column, most likely
+_MOST_SUSPECTS = 1000
+
+
+def survey(table: Table, reads: Sequence[str]) -> Survey:
+    """One pass over every row and column: hash what `reads` names, count, look for what would fail later.
+
+    reads: "problem" is the problem column, other names are columns as they are. Adds to `table.notes`: blank rows,
+    repeated problems, missing ids. Raises InputError with all of: unknown names, damaged data, repeated ids, more
+    than 5% of rows that cannot be asked. Memory: 16 bytes a row, 8 more while the pass runs if there are ids.
+    """
+    faults: list[Fault] = []
+    tally = _Tally(table, columns_read(table, reads, faults))
+    for first, batch in table.batches(faults.append):
+        tally.add(first, batch)
+    faults += _repeated_ids(table, tally.id_hashes)
+    tally.id_hashes = bytearray()  # frees 8 bytes a row before the sort below takes as much
+    faults += _too_many(table, tally)
+    if not tally.rows and not faults:
+        faults.append(Fault("input.path", f"0 rows matched `{table.spec.path}`"))
+    if faults:
+        raise refuse(faults)
+    ids = np.frombuffer(tally.contents, dtype="S16")
+    repeated, numbers = occurrences(ids)
+    for row, number in zip(repeated.tolist(), numbers.tolist(), strict=True):
+        ids[row] = repeat_id(bytes(ids[row]).ljust(16, b"\0"), number)
+    _say(table, tally, len(repeated))
+    return Survey(tuple(reads), tally.rows, tally.faulty, ids, repeated, numbers)
+
+
+def columns_read(table: Table, reads: Sequence[str], faults: list[Fault]) -> dict[str, str]:
+    """name in the template -> column of the table; unknown names go to `faults`."""
+    known = {"problem": table.problem} | {name: name for name in table.schema.names if name != "problem"}
+    for name in reads:
+        if name not in known:
+            what = f"the template reads `{name}`, which is no column; found {name_list(table.schema.names)}"
+            faults.append(Fault("prompt.template", what, nearest(name, known)))
+    return {name: known[name] for name in reads if name in known}
+
+
+def values_read(table: Table, columns: Mapping[str, str], batch: Batch) -> tuple[list[Asked], list[dict[str, Any]]]:
+    """For every row of a batch: its problem, and the values that the template reads."""
+    asked = list(map(read_problem, batch.column(table.problem)))
+    read = {
+        name: [cell.value for cell in asked] if column == table.problem else batch.column(column)
+        for name, column in columns.items()
+    }
+    return asked, [dict(zip(read, values, strict=True)) for values in transposed(read, len(asked))]
+
+
+def transposed(columns: Mapping[str, list[Any]], rows: int) -> Iterator[tuple[Any, ...]]:
+    return zip(*columns.values(), strict=True) if columns else iter([()] * rows)
+
+
+def id_text(name: Any) -> str:
+    """The user's id as text, "" where there is none."""
+    text = "" if name is None else str(name)
+    return text if text.strip() else ""
+
+
+def _id_hash(name: str) -> bytes:
+    return blake2b(name.encode(), digest_size=8).digest()
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What the survey's pass has counted so far."""
+
+    table: Table
+    columns: Mapping[str, str]
+    contents: bytearray = field(default_factory=bytearray)
+    id_hashes: bytearray = field(default_factory=bytearray)
+    rows: int = 0
+    nameless: int = 0
+    faulty: int = 0
+    kinds: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+
+    def add(self, first: int, batch: Batch) -> None:
+        """Hash and count one batch."""
+        asked, values = values_read(self.table, self.columns, batch)
+        for row, (cell, read) in enumerate(zip(asked, values, strict=True), first):
+            self.contents += content_hash(read)
+            if cell.fault:
+                self._fault(row, cell.fault)
+        if self.table.id:
+            for name in map(id_text, batch.column(self.table.id)):
+                if name:
+                    self.id_hashes += _id_hash(name)
+                else:
+                    self.nameless += 1
+        self.rows += len(batch)
+
+    def _fault(self, row: int, fault: str) -> None:
+        """Count a row that cannot be asked; keep the first five of each of two sorts, blank and malformed."""
+        self.faulty += 1
+        blank = fault == BLANK
+        count, shown = self.kinds.get("blank" if blank else "malformed", (0, []))
+        if len(shown) < 5:
+            shown.append(str(row) if blank else f"{row} ({fault})")
+        self.kinds["blank" if blank else "malformed"] = (count + 1, shown)
+
+
+def stop_at(fault: Fault) -> None:
+    """A report that raises: for passes over what was already found good."""
+    raise InputError([fault])
+
+
+def _repeated_ids(table: Table, id_hashes: bytearray) -> list[Fault]:
+    """A fault that lists five of the user's ids that stand more than once, from a second pass if hashes do."""
+    suspects = set(standing_twice(np.frombuffer(id_hashes, dtype=np.uint64))[:_MOST_SUSPECTS].tolist())
+    if not suspects or not table.id:
+        return []
+    found: dict[str, list[int]] = {}
+    for first, batch in table.batches(stop_at, [table.id]):
+        for row, name in enumerate(map(id_text, batch.column(table.id)), first):
+            if name and int.from_bytes(_id_hash(name), "little") in suspects:
+                found.setdefault(name, []).append(row)
+    twice = {name: rows for name, rows in found.items() if len(rows) > 1}
+    if not twice:
+        return []
+    shown = "; ".join(f"`{name}` in rows {_some(rows)}" for name, rows in list(twice.items())[:5])
+    most = "at least " if len(suspects) == _MOST_SUSPECTS else ""
+    what = f"{most}{len(twice)} ids of column `{table.id}` stand more than once: {shown}"
+    return [Fault("input.columns.id", what, "Make them unique, or set input.columns.id to a column that is")]
+
+
+def _some(rows: Sequence[int]) -> str:
+    return ", ".join(map(str, rows[:3])) + (", ..." if len(rows) > 3 else "")
+
+
+def _too_many(table: Table, tally: _Tally) -> list[Fault]:
+    """A fault when more rows than allowed cannot be asked."""
+    if tally.faulty <= _FAULTY_SHARE * tally.rows:
+        return []
+    shown = "; ".join(_rows_note(kind, *told) for kind, told in tally.kinds.items())
+    what = f"{tally.faulty} of {tally.rows} problems in column `{table.problem}` cannot be asked (5% may): {shown}"
+    return [Fault("input", what, "Is it the right column? If so, take these rows out")]
+
+
+def _say(table: Table, tally: _Tally, repeated: int) -> None:
+    """What the survey found that does not stop a run."""
+    for kind, told in tally.kinds.items():
+        table.say(f"{_rows_note(kind, *told)} (written as failed rows)")
+    if repeated:
+        table.say(f"{repeated} rows repeat an earlier problem: each is asked as its own")
+    if tally.nameless:
+        table.say(f"{tally.nameless} rows have no id in column `{table.id}`: one is made")
+
+
+def _rows_note(kind: str, count: int, shown: Sequence[str]) -> str:
+    more = ", ..." if count > len(shown) else ""
+    one = count == 1
+    return f"{count} {kind} problem{'' if one else 's'}: row{'' if one else 's'} {', '.join(shown)}{more}"

@@ -1,0 +1,220 @@
+"""The straight line: open -> drive -> finish. The only driver of strategies.
+
+    open.py     job -> template, table, model, store, what is owed     (the owner alone)
+    stop.py     Ctrl-C and SIGTERM -> a wish that the driver obeys
+    drive.py    problems + engine + strategy + writer -> durable rows  (any process)
+    finish.py   durable rows -> settled tables, manifest, numbers      (the owner alone)
+
+`run` samples and votes; `revote` decides anew from what a run holds, and never generates.
+"""
+
+import asyncio
+import shlex
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from solver import engine, strategies
+from solver.answers import Grader
+from solver.engine import Engine, EngineSetting, Watch
+from solver.errors import Fault, InterruptedRunError, JobError
+from solver.job import Job, resolved
+from solver.problems import problems
+from solver.progress import Counters, Progress
+from solver.records import Request, Sample, SampleKey
+from solver.run.drive import Driver, Work
+from solver.run.finish import Summary, finish, lines, shown
+from solver.run.open import Asked, Decisions, Say, Served, fingerprint, owed, read_input, read_job, read_model
+from solver.run.stop import Stop, breaking_off, listening
+from solver.store import Store, Writer
+from solver.strategies.context import OwedError, Setting
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["Summary", "lines", "read_input", "read_job", "read_model", "revote", "run", "shown"]
+
+REVOTE_MAY_CHANGE = ("strategy", "sampling.n", "input.")
+
+
+def run(job: Job, command: Sequence[str], *, say: Say = lambda _: None, quiet: bool = False) -> Summary:
+    """Sample, vote and write; goes on from whatever the run directory already holds.
+
+    command: the words that started this, for the line that says how to resume. Raises SolverError; after
+    InterruptedRunError everything durable is kept.
+    """
+    asked = read_input(job)
+    for note in asked.table.notes:
+        say(note)
+    served = read_model(job, download=True, say=say)
+    assert served is not None
+    with Store.create_or_open(Path(job.output.dir)) as store:
+        store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
+        store.write_job(resolved(job, job.output.dir))
+        log = store.path / "_solver" / "logs" / f"engine-{store.epoch:04d}.log"
+        made = engine.open_engine(
+            EngineSetting(job.engine, served.model, served.tokenizer, job.model.trust_remote_code, log)
+        )
+        return _Owner(asked, served, store, made, say=say, quiet=quiet, command=command).work()
+
+
+def revote(directory: Path, overrides: Sequence[str] = (), *, say: Say = lambda _: None, quiet: bool = True) -> Summary:
+    """Decide every problem of a run anew from its samples, with the strategy that the overrides name.
+
+    Never generates: a rule that wants samples the run does not hold gives a result `wants_more`. The new
+    results take the old ones' place at once; the old ones go to `_solver/superseded/`. Raises SolverError.
+    """
+    wrong = [text for text in overrides if not text.startswith(REVOTE_MAY_CHANGE)]
+    if wrong:
+        what = "would change what was sampled; a revote may change strategy, sampling.n and input"
+        raise JobError([Fault(f"-o {text}", what, "Run the changed job in a new directory") for text in wrong])
+    with Store.read(directory):
+        job = read_job(directory / "job.yaml", overrides)
+    asked = read_input(job)
+    with Store.create_or_open(directory, verb="revote") as store:
+        command = ("solver", "revote", str(directory))
+        summary = _Owner(asked, Served(), store, Recorded(), say=say, quiet=quiet, command=command).work()
+        store.write_job(resolved(job, directory))
+        return summary
+
+
+class Recorded:
+    """The engine of a revote: there is none, so whatever is asked of it is owed."""
+
+    def __init__(self) -> None:
+        self.slots = 64
+        self.context: int | None = None
+
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def restart(self) -> None:
+        """Nothing to load."""
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+    async def abort(self, key: SampleKey) -> None:
+        """Nothing is ever in flight."""
+
+    async def generate(self, request: Request, watch: Watch | None = None) -> Sample:
+        """Raises OwedError."""
+        raise OwedError(f"sample {request.key.k} of {request.key.path} is not in the run")
+
+
+class _Owner:
+    """One run by its owner, from what is owed to the summary."""
+
+    def __init__(
+        self,
+        asked: Asked,
+        served: Served,
+        store: Store,
+        made: Engine,
+        *,
+        say: Say,
+        quiet: bool,
+        command: Sequence[str],
+    ) -> None:
+        self._asked, self._served, self._store, self._engine = asked, served, store, made
+        self._say, self._quiet = say, quiet
+        self._resume = f"To go on: {shlex.join(command)}"
+        self._job = asked.job
+        self._revote = isinstance(made, Recorded)
+        self._strategy = strategies.make(self._job.strategy, self._job.n)
+        self._decisions = Decisions(self._job, self._strategy, asked.survey.rows)
+        self._counters = Counters(total=asked.survey.rows)
+
+    def work(self) -> Summary:
+        """Drive what is owed, then finish."""
+        started = time.monotonic()
+        wanted = owed(self._asked, self._decisions, self._store.done, revote=self._revote)
+        self._counters.done_before = len(wanted) - int(wanted.sum())
+        for note in self._store.notes:
+            self._say(note)
+        if self._counters.done_before:
+            more = f"{int(wanted.sum()):,} to do" if wanted.any() else "nothing to generate"
+            self._say(f"resuming {shown(self._store.path)}: {self._counters.done_before:,} problems done, {more}")
+        if wanted.any():
+            asyncio.run(self._drive(wanted))
+            seconds = self._counters.seconds()
+        else:
+            seconds = time.monotonic() - started
+        current = self._decisions.current(self._asked.survey.row_id, revote=self._revote)
+        return finish(self._store, self._job, self._counters, seconds, current)
+
+    async def _drive(self, wanted: "NDArray[np.bool_]") -> None:
+        asked, job = self._asked, self._job
+        grader = Grader()
+        writer = self._store.writer(flush_seconds=job.output.flush_seconds, extra=asked.table.schema_other)
+        stop = Stop()
+        progress = Progress(self._counters, quiet=self._quiet)
+        try:
+            await self._start()
+            with listening(stop, self._say):  # until everything is flushed
+                self._counters.started = time.monotonic()
+                progress.start()
+                try:
+                    driver = Driver(self._work(grader, writer), self._counters, stop)
+                    await driver.run(problems(asked.table, asked.survey, wanted))
+                finally:
+                    await writer.close()
+        finally:
+            await progress.stop()
+            await self._engine.close()
+            await grader.close()
+        if stop.exit_code is not None and (stop.now or self._counters.problems < int(wanted.sum())):
+            raise self._interrupted(stop.exit_code, writer)
+
+    async def _start(self) -> None:
+        begun = time.monotonic()
+        if not self._revote and self._served.model is not None:
+            self._say(
+                f"starting the engine on {self._job.model.source} (its log: {shown(self._store.path)}/_solver/logs)"
+            )
+        try:
+            with breaking_off():
+                await self._engine.start()
+        except SystemExit as error:
+            code = error.code if isinstance(error.code, int) else 1
+            raise InterruptedRunError(f"stopped while the engine was starting. {self._resume}", code) from None
+        if not self._revote and self._served.model is not None:
+            self._say(f"engine ready after {time.monotonic() - begun:.0f} s")
+
+    def _work(self, grader: Grader, writer: Writer) -> Work:
+        return Work(
+            engine=self._engine,
+            strategy=self._strategy,
+            sink=writer,
+            holds=lambda row_id: self._store.sample_count(row_id) > 0,
+            stored=self._store.samples_of,
+            decision=self._decisions.of,
+            setting=lambda driver: self._setting(driver, grader),
+        )
+
+    def _setting(self, driver: Driver, grader: Grader) -> Setting:
+        job = self._job
+        return Setting(
+            ask=driver.ask,
+            abort=self._engine.abort,
+            record=driver.record,
+            template=self._asked.template,
+            tokenizer=self._served.tokenizer,
+            chat=job.prompt.chat,
+            sampling=job.sampling,
+            seed=job.seed,
+            grader=grader,
+            context=self._engine.context,
+            eager=lambda: driver.exhausted,
+            frozen=self._revote,
+        )
+
+    def _interrupted(self, exit_code: int, writer: Writer) -> InterruptedRunError:
+        kept = f"{writer.durable_samples:,} samples and {writer.durable_results:,} results of this run are durable"
+        return InterruptedRunError(f"stopped: {kept}. {self._resume}", exit_code)
+
+
+def _elsewhere(command: Sequence[str]) -> str:
+    return f"{shlex.join(command)} -o output.dir=NEW_DIRECTORY"

@@ -1,0 +1,230 @@
+"""Drive: problems in, an engine, a strategy, a writer. The part of a run that may live in any process.
+
+One coroutine per live problem, all over one engine. Problems are admitted while fewer than twice the
+engine's slots are in flight, so that the batch stays full across problems and the queue short; the next
+problems are read before they are needed; grading and writing happen elsewhere. A problem that fails is a
+row; only what makes going on impossible (engine, store, machine) ends the drive.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from solver.engine import Engine, Watch
+from solver.errors import EngineDeadError, EngineError, FaultsError, SolverError
+from solver.progress import Counters
+from solver.records import Outcome, Problem, Request, Result, Sample, SampleKey, Status, Vote
+from solver.run.stop import GRACE, Stop
+from solver.strategies import Strategy
+from solver.strategies.context import Context, OwedError, Setting
+
+PREFETCH = 128  # problems read at a time
+IN_FLIGHT = 2  # sequences asked for, per slot of the engine
+DEATHS = 3  # engine deaths in a row, without one finished sample between, that end the run
+
+log = logging.getLogger(__name__)
+
+
+class Sink(Protocol):
+    """Where samples and results go: the store's writer, or a dummy."""
+
+    async def add(self, sample: Sample) -> None: ...
+
+    async def add_result(self, result: Result) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the driver works with. holds, stored: whether and which samples the run already has of a row
+    (the second reads files); decision: of a finished result; setting: what all problems share."""
+
+    engine: Engine
+    strategy: Strategy
+    sink: Sink
+    holds: Callable[[bytes], bool]
+    stored: Callable[[bytes], Mapping[SampleKey, Sample]]
+    decision: Callable[[Result], int]
+    setting: Callable[["Driver"], Setting]
+
+
+class Driver:
+    """Runs a strategy over many problems at once. Make it inside the event loop; call `run` once."""
+
+    def __init__(self, work: Work, counters: Counters, stop: Stop) -> None:
+        self.exhausted = False
+        self._work = work
+        self._counters = counters
+        self._stop = stop
+        self._limit = IN_FLIGHT * work.engine.slots
+        self._changed = asyncio.Event()
+        stop.heard = self._changed.set
+        self._live: set[asyncio.Task[None]] = set()
+        self._fatal: BaseException | None = None
+        self._reviving = asyncio.Lock()
+        self._life, self._deaths = 0, 0
+        self._setting = work.setting(self)
+
+    async def run(self, problems: Iterator[Problem]) -> None:
+        """Solve every problem. Raises what made going on impossible, after ending what was in flight."""
+        source = Prefetch(problems)
+        admitted = itertools.count()
+        while await self._room() and (problem := await source.next()) is not None:
+            self.exhausted = source.exhausted
+            await self._admit(problem, next(admitted))
+        self.exhausted = True
+        await self._drain()
+        await source.close()
+        if self._fatal is not None:
+            raise self._fatal
+
+    async def ask(self, request: Request, watch: Watch | None) -> Sample:
+        """One sample from the engine; a dead engine is replaced and the request asked again."""
+        self._counters.in_flight += 1
+        try:
+            while True:
+                life = self._life
+                try:
+                    sample = await self._work.engine.generate(request, watch)
+                except EngineDeadError as error:
+                    await self._revive(life, error)
+                    continue
+                self._deaths = 0
+                return sample
+        finally:
+            self._counters.in_flight -= 1
+            self._changed.set()
+
+    async def record(self, sample: Sample) -> None:
+        """Count a new sample and hand it to the writer."""
+        self._counters.sampled(sample)
+        await self._work.sink.add(sample)
+
+    async def _room(self) -> bool:
+        """Wait until another problem may start; False when none may any more."""
+        while not self._stop.gently and self._fatal is None:
+            if self._counters.in_flight < self._limit and len(self._live) < 2 * self._limit:
+                return True
+            await self._change()
+        return False
+
+    async def _change(self, seconds: float | None = None) -> bool:
+        """Wait for a finished sample or problem or a wish to stop; False when `seconds` went by first."""
+        self._changed.clear()
+        try:
+            await asyncio.wait_for(self._changed.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+    async def _admit(self, problem: Problem, number: int) -> None:
+        """Start one problem and wait until its first requests are out, so that `in_flight` tells the truth."""
+        stored: Mapping[SampleKey, Sample] = {}
+        if self._work.holds(problem.row_id):
+            stored = await asyncio.to_thread(self._work.stored, problem.row_id)
+        ctx = Context(problem, self._setting, stored, number)
+        task = asyncio.create_task(self._solve(problem, ctx))
+        self._live.add(task)
+        task.add_done_callback(self._ended)
+        await asyncio.wait({task, ctx.begun}, return_when=asyncio.FIRST_COMPLETED)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A problem's coroutine is over; an exception that reached this far ends the run."""
+        self._live.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fatal = self._fatal or error
+        self._changed.set()
+
+    async def _solve(self, problem: Problem, ctx: Context) -> None:
+        try:
+            result = await self._result(problem, ctx)
+            await ctx.close()
+        finally:
+            ctx.cancel()
+        result = replace(result, output_tokens=ctx.spent)
+        result = replace(result, decision=self._work.decision(result))
+        self._counters.solved(result)
+        await self._work.sink.add_result(result)
+
+    async def _result(self, problem: Problem, ctx: Context) -> Result:
+        if problem.fault:
+            return await self._failure(problem, problem.fault)
+        try:
+            return await self._work.strategy.solve(problem, ctx)
+        except OwedError:
+            return _empty(problem, Outcome.WANTS_MORE)
+        except FaultsError as error:
+            return await self._failure(problem, str(error))
+        except SolverError:
+            raise
+        except Exception as error:  # a strategy's bug on one problem is that problem's row, not the run's end
+            log.exception("problem %s (row %d) failed", problem.id, problem.row)
+            return await self._failure(problem, f"{type(error).__name__}: {error}")
+
+    async def _failure(self, problem: Problem, reason: str) -> Result:
+        """A row for what cannot be asked: one sample that says why, and a result."""
+        key = SampleKey(problem.row_id, "problem", 0, 0)
+        await self.record(Sample(key, "problem", "", Status.ERROR, None, 0, 0, 0, error=reason))
+        return _empty(problem, Outcome.FAILED)
+
+    async def _revive(self, life: int, error: EngineDeadError) -> None:
+        """Replace a dead engine once, whoever notices it first."""
+        async with self._reviving:
+            if life != self._life:
+                return
+            self._deaths += 1
+            if self._deaths >= DEATHS:
+                raise EngineError(f"the engine died {DEATHS} times without one finished sample between: {error}")
+            log.warning("the engine died and is started again: %s", error)
+            await self._work.engine.restart()
+            self._life += 1
+
+    async def _drain(self) -> None:
+        """Wait for live problems: all of them, or after a wish to stop for at most GRACE seconds."""
+        loop = asyncio.get_running_loop()
+        deadline: float | None = None
+        while self._live and not self._stop.now and self._fatal is None:
+            if self._stop.gently and deadline is None:
+                deadline = loop.time() + GRACE
+            if not await self._change(None if deadline is None else max(0.0, deadline - loop.time())):
+                break
+        live = list(self._live)
+        for task in live:
+            task.cancel()
+        await asyncio.gather(*live, return_exceptions=True)
+
+
+class Prefetch:
+    """An iterator of problems, read a few ahead in a thread so that reading never stalls the loop."""
+
+    def __init__(self, problems: Iterator[Problem]) -> None:
+        self._problems = problems
+        self._ready: list[Problem] = []
+        self._next: asyncio.Future[list[Problem]] = self._read()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the last problem has been handed out, as far as is known."""
+        return not self._ready and self._next.done() and not self._next.result()
+
+    async def next(self) -> Problem | None:
+        """The next problem, or None after the last."""
+        if not self._ready:
+            self._ready = (await self._next)[::-1]
+            if self._ready:
+                self._next = self._read()
+        return self._ready.pop() if self._ready else None
+
+    async def close(self) -> None:
+        """Wait for the read that is under way."""
+        await asyncio.wait([self._next])
+
+    def _read(self) -> asyncio.Future[list[Problem]]:
+        return asyncio.ensure_future(asyncio.to_thread(lambda: list(itertools.islice(self._problems, PREFETCH))))
+
+
+def _empty(problem: Problem, outcome: Outcome) -> Result:
+    vote = Vote(None, None if problem.reference is None else False, 0, 0, None, None, False, ())
+    return Result(problem, vote, (), 0, 0, 0, outcome)

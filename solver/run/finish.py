@@ -1,0 +1,96 @@
+"""Finish: the results table made exact, the manifest, and the numbers of the run. The owner alone."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from solver.job import Job
+from solver.progress import Counters, duration
+from solver.stats import COLUMNS, Stats, summarize
+from solver.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a run ended with.
+
+    stats: over the whole results table; the other numbers are of this process alone: problems decided and
+    samples generated, output tokens, seconds from the first admission to the last durable result.
+    """
+
+    directory: Path
+    stats: Stats
+    problems: int
+    samples: int
+    output_tokens: int
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 when every problem came to an end, 3 when some failed."""
+        return 3 if self.stats.failed else 0
+
+    def json(self) -> dict[str, Any]:
+        """Everything, as JSON values."""
+        own = {"problems": self.problems, "samples": self.samples, "output_tokens": self.output_tokens}
+        own["seconds"] = round(self.seconds, 3)  # type: ignore[assignment]
+        return {"directory": str(self.directory), "this_run": own, "stats": asdict(self.stats)}
+
+
+def finish(store: Store, job: Job, counters: Counters, seconds: float, current: Iterable[tuple[bytes, int]]) -> Summary:
+    """Settle the results table, write manifest and card, and count. Raises StoreError or MachineError."""
+    store.finish(_facts(job, counters, seconds), current)
+    stats = summarize(store.results(COLUMNS))
+    return Summary(store.path, stats, counters.problems, counters.samples, counters.output_tokens, seconds)
+
+
+def _facts(job: Job, counters: Counters, seconds: float) -> Mapping[str, Any]:
+    return {
+        "name": job.name,
+        "model": job.model.source,
+        "problems": counters.total,
+        "last_run": {"samples": counters.samples, "output_tokens": counters.output_tokens, "seconds": seconds},
+    }
+
+
+def lines(summary: Summary) -> list[str]:
+    """The summary for human eyes: what came out, how good it is, what it cost, where it lies."""
+    s = summary.stats
+    rate = summary.output_tokens / summary.seconds if summary.seconds > 0 else 0.0
+    rows = [
+        ("problems", f"{s.problems:,}" + _parts({"failed": s.failed, "without an answer": s.no_answer, "tied": s.ties}))
+    ]
+    if s.wants_more:
+        rows.append(("wants more", f"{s.wants_more:,} problems ask for samples that the run does not hold"))
+    if s.referenced:
+        rows += [("pass@1", str(s.pass_at_1)), ("majority", str(s.majority))]
+    rows += [
+        ("agreement", str(s.agreement)),
+        ("samples", f"{s.samples:,}" + _parts({"truncated": s.truncated, "without an answer": s.samples - s.valid})),
+        ("truncated", "-" if s.truncated_share is None else f"{s.truncated_share:.1%}"),
+        ("output tokens", f"{s.output_tokens:,}"),
+    ]
+    if summary.samples:
+        rows.append(
+            ("this run", f"{summary.samples:,} samples, {summary.output_tokens:,} tokens, {rate:,.0f} tokens/s")
+        )
+    rows += [
+        ("wall time", duration(summary.seconds)),
+        ("samples table", f"{shown(summary.directory)}/samples/"),
+        ("results table", f"{shown(summary.directory)}/results/"),
+    ]
+    return [f"  {name:<14} {value}" for name, value in rows]
+
+
+def _parts(counts: Mapping[str, int]) -> str:
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
+    return f" ({told})" if told else ""
+
+
+def shown(path: Path) -> str:
+    """A path relative to the current directory where that is shorter."""
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

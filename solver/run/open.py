@@ -1,0 +1,185 @@
+"""Open: everything a run needs before its first token, and every fault of it at once.
+
+Only the owner opens. Reading comes first (template, table, model, tokenizer), so that nothing is written for
+a job that cannot run; then the run directory: lock, epoch, fingerprint, and which problems are still owed.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from solver import answers, engine, models, strategies, votes
+from solver.errors import Fault, FaultsError, JobError, ModelError
+from solver.job import Job, canonical_hash, generation_fingerprint, load_job
+from solver.models.content import model_facts
+from solver.models.tokenizer import Tokenizer, load_tokenizer
+from solver.problems import InputSpec, open_table, problems, survey
+from solver.prompts import PromptTemplate, load_template
+from solver.records import Outcome, Problem, Result
+from solver.strategies import Strategy
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from solver.problems import Survey, Table
+
+VALIDATORS: Mapping[str, Callable[[Mapping[str, Any]], Sequence[Fault]]] = {
+    "strategy": strategies.validate,
+    "engine": engine.validate,
+}
+Say = Callable[[str], None]
+
+
+def read_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
+    """The job file with its strategy and engine blocks checked. Raises JobError with every fault."""
+    return load_job(path, overrides, VALIDATORS)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What can be known without a model: how problems are asked, and which there are."""
+
+    job: Job
+    template: PromptTemplate
+    table: "Table"
+    survey: "Survey"
+
+
+def read_input(job: Job) -> Asked:
+    """Template and table of a job. Raises FaultsError with the faults of both."""
+    found: list[Fault] = []
+    template = _collect(found, lambda: load_template(job.prompt.template, job.prompt.system))
+    columns = job.input.columns
+    spec = InputSpec(
+        path=job.input.path,
+        problem=columns.get("problem"),
+        answer=columns.get("answer"),
+        id=columns.get("id"),
+        limit=job.input.limit,
+        split=job.input.split,
+    )
+    table = _collect(found, lambda: open_table(spec))
+    if found or template is None or table is None:
+        raise JobError(found)
+    return Asked(job, template, table, survey(table, template.reads))
+
+
+def _collect(found: list[Fault], read: Callable[[], Any]) -> Any:
+    try:
+        return read()
+    except FaultsError as error:
+        found.extend(error.faults)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Who answers: a local model with its tokenizer, or neither for an engine that needs none."""
+
+    model: models.LocalModel | None = None
+    tokenizer: Tokenizer | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_model(job: Job, *, download: bool, say: Say = lambda _: None) -> Served | None:
+    """The model and tokenizer of a job; None when it would have to be downloaded and `download` is False.
+
+    Raises ModelError or MachineError.
+    """
+    if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
+        return Served()
+    model = models.find(job.model.source, job.model.revision)
+    if model is None and not download:
+        return None
+    if model is None:
+        say(f"downloading {job.model.source} ...")
+    model = models.resolve(job.model.source, job.model.revision) if download else model
+    if model is None:
+        return None
+    context_of(job, model)
+    tokenizer = load_tokenizer(model, job.model.trust_remote_code)
+    return Served(model, tokenizer, {"model.chat_template": _digest(tokenizer.template_source)})
+
+
+def context_of(job: Job, model: models.LocalModel) -> int | None:
+    """Tokens of prompt and response together. Raises ModelError when the job asks for more than the model has."""
+    wanted = job.engine.get("max_model_len")
+    if wanted and model.context and wanted > model.context:
+        what = f"{wanted} is more than the {model.context} positions of {job.model.source}"
+        raise ModelError([Fault("engine.max_model_len", what, f"Set at most {model.context}")])
+    return wanted or model.context
+
+
+def fingerprint(asked: Asked, served: Served) -> dict[str, Any]:
+    """What decides the distribution of samples, as flat keys. Hashes the model's weights once per machine."""
+    job = asked.job
+    facts = dict(served.facts) | {"prompt.template": _digest(asked.template.source)}
+    if served.model is not None:
+        facts |= model_facts(served.model.path)
+    return generation_fingerprint(job, facts | engine.distribution(job.engine, served.model))
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+class Decisions:
+    """What a result depends on, per problem, as 64 bits.
+
+    The hash of strategy, parameters (n among them), extraction and vote versions, reasoning tags and the
+    problem's reference. Where a response was cut, the caps count too: a raised cap decides such problems anew.
+    A result that wants more samples than the run holds is current for `revote` only.
+    """
+
+    def __init__(self, job: Job, strategy: Strategy, rows: int) -> None:
+        import numpy as np
+
+        versions = {"answers": answers.VERSION, "votes": votes.VERSION}
+        self._rules = canonical_hash({"strategy": dict(strategy.parameters), "versions": versions})
+        self._caps = canonical_hash([job.sampling.max_tokens, job.engine.get("max_model_len")])
+        self._whole: NDArray[np.uint64] = np.zeros(rows, dtype=np.uint64)
+
+    def whole(self, problem: Problem) -> int:
+        """Of a result in which nothing was cut; remembered for `current`."""
+        decision = _hash64(self._rules, problem.reference)
+        self._whole[problem.row] = decision
+        return decision
+
+    def of(self, result: Result) -> int:
+        """Of any result."""
+        whole = self.whole(result.problem)
+        if result.status is Outcome.WANTS_MORE:
+            return _hash64(whole, "wants more")
+        too_long = any("too_long" in candidate.marks for candidate in result.candidates)
+        return _hash64(whole, self._caps) if result.n_truncated or too_long else whole
+
+    def accepted(self, whole: int, *, revote: bool) -> tuple[int, ...]:
+        """Every decision of a problem that counts as current."""
+        cut = _hash64(whole, self._caps)
+        return (whole, cut, _hash64(whole, "wants more")) if revote else (whole, cut)
+
+    def current(self, row_id: Callable[[int], bytes], *, revote: bool) -> Iterator[tuple[bytes, int]]:
+        """(row id, decision) of everything that belongs in the finished results table."""
+        for row, whole in enumerate(self._whole.tolist()):
+            for decision in self.accepted(whole, revote=revote):
+                yield row_id(row), decision
+
+
+def _hash64(*parts: Any) -> int:
+    return int(canonical_hash(list(parts))[:16], 16)
+
+
+def owed(
+    asked: Asked, decisions: Decisions, done: Callable[[bytes, int], bool], *, revote: bool
+) -> "NDArray[np.bool_]":
+    """Which rows of the input have no current durable result; shape (rows,)."""
+    import numpy as np
+
+    mask = np.ones(asked.survey.rows, dtype=np.bool_)
+    for problem in problems(asked.table, asked.survey):
+        wanted = decisions.accepted(decisions.whole(problem), revote=revote)
+        mask[problem.row] = not any(done(problem.row_id, decision) for decision in wanted)
+    return mask

@@ -1,0 +1,185 @@
+"""Preview: what a run would do, as far as it can be known without weights, a GPU or the network (`solver check`)."""
+
+import asyncio
+import itertools
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from solver import answers
+from solver.answers import Grader
+from solver.job import Job
+from solver.problems import problems
+from solver.records import Message, Problem
+from solver.run.finish import shown
+from solver.run.open import Asked, Served, context_of, read_input, read_model
+
+LOOKED_AT = 20_000  # problems whose prompt is encoded and whose reference is graded
+TOKEN_BYTES = 2.0  # bytes on disk per output token, compressed, about
+SHOWN_IDS = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What was found. `prompt_tokens` and ids are None without a tokenizer; lengths are over the problems looked at."""
+
+    job: Job
+    rows: int
+    notes: Sequence[str]
+    looked_at: int
+    messages: Sequence[Message]
+    token_ids: Sequence[int] | None
+    rendered: str | None
+    bos: int | None
+    longest: int | None
+    too_long: Sequence[str]
+    context: int | None
+    referenced: int
+    ungradable: Sequence[str]
+    free_bytes: int
+    model: str | None
+    engine: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def samples(self) -> int:
+        """Samples that the job asks for."""
+        return self.rows * self.job.n
+
+    @property
+    def most_tokens(self) -> int:
+        """Output tokens if every sample ran into its cap."""
+        return self.samples * self.job.sampling.max_tokens
+
+    def json(self) -> dict[str, Any]:
+        """Everything, as JSON values."""
+        names = ("rows", "looked_at", "rendered", "bos", "longest", "context", "referenced", "free_bytes", "model")
+        told: dict[str, Any] = {name: getattr(self, name) for name in names}
+        told |= {"notes": list(self.notes), "messages": [dict(turn) for turn in self.messages]}
+        told |= {"token_ids": None if self.token_ids is None else list(self.token_ids)}
+        told |= {"too_long": list(self.too_long), "ungradable": list(self.ungradable)}
+        return told | {"samples": self.samples, "most_tokens": self.most_tokens}
+
+    def lines(self) -> list[str]:
+        """The same for human eyes."""
+        job = self.job
+        out = [f"{job.name}: {self.rows:,} problems x {job.n} samples = {self.samples:,} samples"]
+        out += [f"input      {shown(Path(job.input.path))}", *(f"           {note}" for note in self.notes)]
+        out += self._references()
+        out += [f"model      {job.model.source}, " + (f"in {self.model}" if self.model else "not on this machine yet")]
+        out += [
+            f"sampling   {_sampling(job)}",
+            f"strategy   {_block(job.strategy)}",
+            f"engine     {_block(job.engine)}",
+        ]
+        out += self._lengths()
+        out += [f"output     {shown(Path(job.output.dir))}, {self.free_bytes / 2**30:,.1f} GiB free"]
+        need = self.most_tokens * TOKEN_BYTES / 2**30
+        out += [f"at most    {self.most_tokens:,} output tokens (about {need:,.2f} GiB on disk) if all hit their cap"]
+        out += ["", "first prompt:", *(line for turn in self.messages for line in _turn(turn))]
+        return out + self._ids()
+
+    def _references(self) -> list[str]:
+        if not self.referenced:
+            return ["references none: votes are counted, accuracy is not"]
+        bad = f"; {len(self.ungradable)} cannot be graded: {'; '.join(self.ungradable[:5])}" if self.ungradable else ""
+        return [f"references {self.referenced:,} of the first {self.looked_at:,} problems{bad}"]
+
+    def _lengths(self) -> list[str]:
+        if self.longest is None:
+            return []
+        text = f"prompts    at most {self.longest:,} tokens; the context holds {self.context or 'any number of'} tokens"
+        if self.too_long:
+            text += f"; {len(self.too_long)} too long, written as `too_long`: {', '.join(self.too_long[:5])}"
+        return [text]
+
+    def _ids(self) -> list[str]:
+        if self.token_ids is None:
+            why = "are known once its tokenizer is here; `solver run` downloads the model"
+            return ["", f"token ids  {why}" if self.model is None and "scripted" not in str(self.job.engine) else ""]
+        ids = ", ".join(map(str, self.token_ids[:SHOWN_IDS])) + (", ..." if len(self.token_ids) > SHOWN_IDS else "")
+        bos = "the model wants no BOS" if self.bos is None else f"one BOS ({self.bos}), as the model wants"
+        return ["", f"rendered   {self.rendered!r}", f"token ids  {len(self.token_ids):,}: {ids}", f"           {bos}"]
+
+
+def preview(job: Job) -> Preview:
+    """Look at everything a run would read. Raises FaultsError with what it finds wrong."""
+    asked = read_input(job)
+    served = read_model(job, download=False)
+    first = list(itertools.islice(problems(asked.table, asked.survey), LOOKED_AT))
+    longest, too_long, context = _measure(asked, served, first)
+    head = next((problem for problem in first if not problem.fault), None)
+    messages = asked.template.messages(head) if head is not None else ()
+    tokenizer = served.tokenizer if served is not None else None
+    referenced = [problem for problem in first if problem.reference is not None]
+    return Preview(
+        job=job,
+        rows=asked.survey.rows,
+        notes=tuple(asked.table.notes),
+        looked_at=len(first),
+        messages=messages,
+        token_ids=tokenizer.prompt(messages, chat=job.prompt.chat) if tokenizer else None,
+        rendered=tokenizer.render(messages, job.prompt.chat) if tokenizer else None,
+        bos=tokenizer.bos if tokenizer else None,
+        longest=longest,
+        too_long=too_long,
+        context=context,
+        referenced=len(referenced),
+        ungradable=_ungradable(referenced),
+        free_bytes=shutil.disk_usage(_existing(Path(job.output.dir))).free,
+        model=str(served.model.path) if served is not None and served.model is not None else None,
+    )
+
+
+def _measure(asked: Asked, served: Served | None, first: Sequence[Problem]) -> tuple[int | None, list[str], int | None]:
+    """Longest prompt in tokens, the ids of problems that leave no room for a response, and the context."""
+    if served is None or served.tokenizer is None or served.model is None:
+        return None, [], None
+    context = context_of(asked.job, served.model)
+    longest, too_long = 0, []
+    for problem in first:
+        if problem.fault:
+            continue
+        count = len(served.tokenizer.prompt(asked.template.messages(problem), chat=asked.job.prompt.chat))
+        longest = max(longest, count)
+        if context and count >= context:
+            too_long.append(f"{problem.id} ({count})")
+    return longest, too_long, context
+
+
+def _ungradable(referenced: Sequence[Problem]) -> list[str]:
+    """References that no answer could be compared with, as `id: text`."""
+    residue = [p for p in referenced if p.reference is not None and answers.key(p.reference) is None]
+    if not residue:
+        return []
+
+    async def graded() -> list[int | None]:
+        grader = Grader()
+        try:
+            return [(await grader.classify([problem.reference]))[0] for problem in residue]
+        finally:
+            await grader.close()
+
+    return [f"{p.id}: {p.reference}" for p, known in zip(residue, asyncio.run(graded()), strict=True) if known is None]
+
+
+def _existing(path: Path) -> Path:
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def _sampling(job: Job) -> str:
+    s = job.sampling
+    return (
+        f"temperature {s.temperature:g}, top_p {s.top_p:g}, top_k {s.top_k}, max_tokens {s.max_tokens}, seed {job.seed}"
+    )
+
+
+def _block(block: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in block.items())
+
+
+def _turn(turn: Message) -> list[str]:
+    return [f"  [{turn['role']}]", *(f"  {line}" for line in turn["content"].splitlines())]

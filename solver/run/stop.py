@@ -1,0 +1,64 @@
+"""The user's wish to stop: signals -> `Stop`, which the driver obeys.
+
+Ctrl-C once: no new problems, running samples get some time, everything is flushed. Twice: flush at once.
+SIGTERM: flush at once, exit code 143. While the engine starts there is nothing to lose: any of them ends it.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+GRACE = 30.0  # seconds that running samples get after the first Ctrl-C
+
+
+class Stop:
+    """`gently` is set by the first wish, `now` by the second or a pressing one; `heard` is called at each."""
+
+    def __init__(self) -> None:
+        self.exit_code: int | None = None
+        self.gently = False
+        self.now = False
+        self.heard: Callable[[], None] = lambda: None
+
+    def ask(self, exit_code: int, *, at_once: bool = False) -> None:
+        """Stop gently; at once when asked so, or when it is the second time."""
+        self.now = self.now or at_once or self.gently
+        self.gently = True
+        self.exit_code = exit_code
+        self.heard()
+
+
+@contextmanager
+def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
+    """Inside the running event loop: SIGINT and SIGTERM become wishes."""
+    loop = asyncio.get_running_loop()
+
+    def interrupted() -> None:
+        stop.ask(130)
+        gently = f"stopping: no new problems, running samples get {GRACE:.0f} s (Ctrl-C again: at once)"
+        say("stopping now" if stop.now else gently)
+
+    loop.add_signal_handler(signal.SIGINT, interrupted)
+    loop.add_signal_handler(signal.SIGTERM, lambda: stop.ask(143, at_once=True))
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGINT)
+        loop.remove_signal_handler(signal.SIGTERM)
+
+
+@contextmanager
+def breaking_off() -> Iterator[None]:
+    """Where the loop is blocked (an engine starting): SIGINT and SIGTERM raise SystemExit with the exit code."""
+
+    def leave(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,155 @@
+"""Which durable rows count: one result per problem, one copy per sample key. Key columns only, no text.
+
+While a swap is half made (see swap.py) these functions are given the shards that count, so readers never see a problem
+twice or not at all.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from solver.records import SampleKey, Status
+from solver.store.index import I64, U64, Copy, Decisions, Ids, Mask, key_hashes
+from solver.store.shards import CorruptShardError, Shard, read_columns
+
+Voids = Sequence[tuple[int, Decisions]]
+"""(epoch, rows): results of these rows from before that epoch lost their samples and do not count."""
+
+_KEY = ["row_id", "path", "call", "k"]
+
+
+class Kept(NamedTuple):
+    """Which rows of a results shard stay, and the `row` that each should carry (None: the one it has)."""
+
+    mask: Mask
+    rows: I64 | None
+
+
+def read_results_keys(shard: Shard, voids: Voids) -> tuple[Ids, U64, Mask]:
+    """Row ids, decisions, and whether each row counts at all, of one results shard. Raises CorruptShardError."""
+    table = read_columns(shard, ["row_id", "decision"])
+    ids = ids_of(shard, table)
+    counts = np.ones(table.num_rows, dtype=np.bool_)
+    for epoch, rows in voids:
+        if shard.epoch < epoch:
+            counts &= ~rows.among(ids)
+    return ids, table["decision"].to_numpy(), counts
+
+
+def ids_of(shard: Shard, table: pa.Table) -> Ids:
+    """The row ids of a table read from `shard`. Raises CorruptShardError for what cannot be one."""
+    try:
+        return Ids.of_column(table["row_id"])
+    except pa.ArrowInvalid as error:
+        raise CorruptShardError(shard, error) from error
+
+
+def kept_results(shards: Sequence[Shard], voids: Voids, current: Decisions | None) -> list[Kept]:
+    """For each results shard (oldest first), which of its rows are the table: the latest that counts of each problem.
+
+    current: the input as it is now, whose decisions to keep; None keeps every problem.
+    """
+    parts = [read_results_keys(shard, voids) for shard in shards]
+    if not parts:
+        return []
+    ids = Ids.join([part for part, _, _ in parts])
+    counts = np.concatenate([counted for _, _, counted in parts])
+    ends = np.cumsum([len(decisions) for _, decisions, _ in parts])[:-1]
+    rows = None
+    if current is not None:
+        wanted, rows = current.pairs(ids, np.concatenate([decisions for _, decisions, _ in parts]))
+        counts &= wanted
+    eligible = np.flatnonzero(counts)
+    ids = ids.take(eligible)
+    order = np.lexsort((ids.low, ids.high))  # stable: equal ids stay oldest first
+    ids = ids.take(order)
+    last = np.ones(len(order), dtype=np.bool_)
+    last[:-1] = (np.diff(ids.high) != 0) | (np.diff(ids.low) != 0)
+    kept = np.zeros(len(counts), dtype=np.bool_)
+    kept[eligible[order[last]]] = True
+    masks = np.split(kept, ends)
+    moved: Sequence[I64 | None] = [None] * len(masks) if rows is None else np.split(rows, ends)
+    return [Kept(mask, row) for mask, row in zip(masks, moved, strict=True)]
+
+
+def read_sample_rows(shard: Shard) -> tuple[Ids, npt.NDArray[np.int32]]:
+    """The distinct row ids of one samples shard, and for each of its rows which of them. Raises CorruptShardError."""
+    column = read_columns(shard, ["row_id"], dictionary=["row_id"])["row_id"]
+    if not len(column):
+        return Ids.of_bytes([]), np.empty(0, dtype=np.int32)
+    encoded = column.unify_dictionaries().combine_chunks()
+    try:
+        return Ids.of_column(encoded.dictionary), encoded.indices.to_numpy()
+    except pa.ArrowInvalid as error:
+        raise CorruptShardError(shard, error) from error
+
+
+def sample_hashes(shard: Shard) -> U64:
+    """Hashes of the keys of one samples shard, in its order. Raises CorruptShardError."""
+    table = read_columns(shard, _KEY)
+    call, k = table["call"].to_numpy(), table["k"].to_numpy().astype(np.int64)
+    return key_hashes(ids_of(shard, table), table["path"].combine_chunks(), call, k)
+
+
+def sample_masks(shards: Sequence[Shard]) -> list[Mask]:
+    """For each samples shard (oldest first), which of its rows stand for their key; see `index.chosen`."""
+    hashes = [sample_hashes(shard) for shard in shards]
+    if not hashes:
+        return []
+    kept = [np.ones(len(part), dtype=np.bool_) for part in hashes]
+    shared = _shared(np.concatenate(hashes))
+    winners: dict[SampleKey, tuple[Copy, int, int]] = {}
+    for number, (shard, part) in enumerate(zip(shards, hashes, strict=True)):
+        rows = np.flatnonzero(np.isin(part, shared)) if len(shared) else shared
+        for row, key, copy in _copies(shard, rows) if len(rows) else ():
+            held = winners.get(key)
+            if held is None or copy.beats(held[0]):
+                if held is not None:
+                    kept[held[1]][held[2]] = False
+                winners[key] = (copy, number, row)
+            else:
+                kept[number][row] = False
+    return kept
+
+
+def _shared(hashes: U64) -> U64:
+    """The hashes that occur more than once."""
+    ordered = np.sort(hashes)
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def _copies(shard: Shard, rows: npt.NDArray[Any]) -> Iterator[tuple[int, SampleKey, Copy]]:
+    table = read_columns(shard, [*_KEY, "status", "output_tokens"]).take(pa.array(rows))
+    for number, row in zip(rows.tolist(), table.to_pylist(), strict=True):
+        key = SampleKey(bytes.fromhex(row["row_id"]), row["path"], row["call"], row["k"])
+        yield number, key, Copy(Status(row["status"]), row["output_tokens"])
+
+
+def rows_without_samples(results: Sequence[Shard], samples: Sequence[Shard]) -> set[bytes]:
+    """Problems whose results rest on a sample that is in none of the `samples` shards. Raises CorruptShardError."""
+    durable = np.unique(np.concatenate([sample_hashes(shard) for shard in samples] or [np.empty(0, dtype=np.uint64)]))
+    lost: set[bytes] = set()
+    for shard in results:
+        ids, hashes = _candidate_keys(shard)
+        missing = np.flatnonzero(~np.isin(hashes, durable))
+        lost.update(ids.tobytes(int(index)) for index in missing)
+    return lost
+
+
+def _candidate_keys(shard: Shard) -> tuple[Ids, U64]:
+    """Row ids and key hashes of every sample that a candidate in this results shard was made of."""
+    table = read_columns(shard, ["row_id", "candidates"]).combine_chunks()
+    if not table.num_rows:
+        empty = np.empty(0, dtype=np.uint64)
+        return Ids(empty, empty), empty
+    candidates = table["candidates"].combine_chunks()
+    keys = candidates.flatten().field("keys")
+    of_candidate = candidates.value_parent_indices().to_numpy()
+    of_row = of_candidate[keys.value_parent_indices().to_numpy()]
+    flat = keys.flatten()
+    ids = ids_of(shard, table).take(of_row)
+    k = flat.field("k").to_numpy().astype(np.int64)
+    return ids, key_hashes(ids, flat.field("path"), flat.field("call").to_numpy(), k)

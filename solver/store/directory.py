@@ -1,0 +1,242 @@
+"""`Store`: one run directory, opened by its owner to write or by anyone to read."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from solver.errors import StoreError
+from solver.records import Sample, SampleKey
+from solver.store import manifest, swap
+from solver.store.current import kept_results, sample_masks
+from solver.store.index import Decisions, Mask, Pair, Placed, answers, chosen
+from solver.store.layout import Layout
+from solver.store.ledger import Ledger
+from solver.store.lock import OwnerLock
+from solver.store.publish import claim, disk_errors, empty_directory, publish_text
+from solver.store.shards import GROUP_ROWS, Shard, list_shards, opened, read_columns
+from solver.store.tables import samples_of_batch
+from solver.store.writer import Writer
+
+
+class Store:
+    """A run directory, from `create_or_open` (the owner) or `read` (everybody else); a context manager.
+
+    notes: what was found and mended at start-up or since, a sentence each. epoch: the owner's start; None for readers.
+    """
+
+    def __init__(self, layout: Layout, ledger: Ledger, lock: OwnerLock | None, epoch: int | None) -> None:
+        self.path = layout.run
+        self.epoch = epoch
+        self.notes = ledger.notes
+        self._layout, self._ledger, self._lock = layout, ledger, lock
+
+    @classmethod
+    def create_or_open(cls, path: Path, *, verb: str = "run", verify: bool = False) -> "Store":
+        """Own the run directory: create what is missing, lock it, claim an epoch, mend what a kill left behind.
+
+        verify: read every byte of every shard, not only the keys, so that damage inside texts is found now.
+        Raises LockedError naming the holder, StoreError for a directory that is something else, MachineError.
+        """
+        layout = Layout(Path(path))
+        layout.make()
+        lock = OwnerLock(layout.state, layout.tmp)
+        try:
+            epoch = _claim_epoch(layout, verb, lock.record)
+            with disk_errors("empty", layout.tmp):
+                empty_directory(layout.tmp)
+            mended = swap.recover(layout)
+            ledger = Ledger(layout, epoch=epoch, verify=verify)
+        except BaseException:
+            lock.release()
+            raise
+        if mended:
+            ledger.notes.insert(0, mended)
+        return cls(layout, ledger, lock, epoch)
+
+    @classmethod
+    def read(cls, path: Path) -> "Store":
+        """Look at a run directory: no lock, no writes. Raises StoreError when it is not one.
+
+        What is read later raises CorruptShardError (a StoreError) where a shard is damaged.
+        """
+        layout = Layout(Path(path))
+        layout.check()
+        return cls(layout, Ledger(layout, epoch=None), None, None)
+
+    def __enter__(self) -> "Store":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the lock back; safe to call twice."""
+        if self._lock is not None:
+            self._lock.release()
+
+    # What is durable
+
+    def done(self, row_id: bytes, decision: int) -> bool:
+        """Whether a result of this problem with this decision was durable when the directory was opened."""
+        return self._ledger.decisions.has(row_id, decision)
+
+    def samples_of(
+        self, row_id: bytes, *, max_tokens: int | None = None, context: int | None = None
+    ) -> dict[SampleKey, Sample]:
+        """The samples that answer this row's calls, as durable when the directory was opened; texts are read now.
+
+        Of several copies the first stands, with the exceptions of `index.chosen`. max_tokens and context: leave out
+        truncated and too long copies that these caps would let go on; see `index.answers`, which judges one.
+        """
+        copies = self._ledger.copies_of(row_id)
+        return chosen(copy for copy in copies if answers(copy, max_tokens=max_tokens, context=context))
+
+    def sample_count(self, row_id: bytes) -> int:
+        """How many copies of this row's samples were durable at opening, cancelled ones included; reads no text."""
+        return self._ledger.sample_count(row_id)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the last owner came to its end: the manifest is of the latest epoch."""
+        written = swap.read_json(self._layout.manifest) or {}
+        return bool(written) and written.get("epoch") == max(_epochs(self._layout), default=0)
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """What the last `finish` was given; None before the first."""
+        written = swap.read_json(self._layout.manifest)
+        return None if written is None else dict(written["summary"])
+
+    # What the tables say
+
+    def sample_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The samples table, one copy per key, as stored (see tables.py on surrogates); oldest shard first."""
+        shards = list_shards(self._layout.samples)
+        return _masked(shards, sample_masks(shards), columns)
+
+    def result_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """The results table, the latest that counts of each problem; oldest shard first, not in input order."""
+        shards = swap.counted_results(self._layout)
+        return _masked(shards, [kept.mask for kept in kept_results(shards, self._ledger.voids, None)], columns)
+
+    def samples(self) -> Iterator[Sample]:
+        """Every sample, one copy per key, cancelled ones included, with its exact text."""
+        for batch in self.sample_batches():
+            yield from samples_of_batch(batch)
+
+    def results(self, columns: Sequence[str] | None = None) -> Iterator[dict[str, Any]]:
+        """The rows of the results table as dictionaries; `tables.result_of_row` makes records of them."""
+        for batch in self.result_batches(columns):
+            yield from batch.to_pylist()
+
+    def result(self, wanted: bytes | str) -> dict[str, Any] | None:
+        """The result of one problem by row id (16 bytes or 32 hexadecimal characters) or by the user's id, or None."""
+        text = wanted.hex() if isinstance(wanted, bytes) else wanted
+        columns = ("row_id", "id") if re.fullmatch("[0-9a-f]{32}", text) else ("id",)
+        shards = swap.counted_results(self._layout)
+        for shard, (mask, _) in zip(shards, kept_results(shards, self._ledger.voids, None), strict=True):
+            keys = read_columns(shard, columns)
+            matches = np.logical_or.reduce([keys[name].to_numpy() == text for name in columns]) & mask
+            if matches.any():
+                row: dict[str, Any] = read_columns(shard, None).slice(int(np.argmax(matches)), 1).to_pylist()[0]
+                return row
+        return None
+
+    # What only the owner does
+
+    def check_fingerprint(self, new: Mapping[str, Any], command_for_new_dir: str) -> None:
+        """Record what samples are drawn from, or raise FingerprintError: a fault per differing key, old and new."""
+        self._owned()
+        manifest.check_fingerprint(self._layout, new, command_for_new_dir)
+
+    def write_job(self, text: str) -> None:
+        """Publish `job.yaml`, the job as resolved."""
+        self._owned()
+        publish_text(self._layout.run / "job.yaml", self._layout.tmp, text)
+
+    def writer(
+        self,
+        *,
+        worker: int = 0,
+        flush_seconds: float = 15.0,
+        flush_bytes: int = 256 * 2**20,
+        extra: pa.Schema | None = None,
+    ) -> Writer:
+        """A writer in this process. Other processes make their own `Writer(path, epoch=store.epoch, worker=n)`."""
+        return Writer(
+            self.path,
+            epoch=self._owned(),
+            worker=worker,
+            flush_seconds=flush_seconds,
+            flush_bytes=flush_bytes,
+            extra=extra,
+        )
+
+    def finish(self, summary: Mapping[str, Any], current: Iterable[Pair] | Iterable[Placed] | None = None) -> None:
+        """Make the results table exact, then write the dataset card and the manifest, which comes last.
+
+        current: (row id, decision, row) of the input as it is now. Results with another decision, of rows that are
+        gone, or that a later one replaced move to `_solver/superseded/`; one whose row moved gets its new `row`. Pairs
+        without the row leave it as it was. A row may come with several decisions. None keeps the latest of each.
+        summary: stored in the manifest; its `name` and `model` appear in the card. All writers must be closed.
+        """
+        epoch = self._owned()
+        wanted = None if current is None else Decisions.of_input(current)
+
+        def once() -> None:
+            swap.recover(self._layout)
+            shards = swap.counted_results(self._layout)
+            kept = kept_results(shards, self._ledger.voids, wanted)
+            rows = sum(int(keep.mask.sum()) for keep in kept)
+            swap.exchange(self._layout, epoch, shards, kept, lambda id_: self._commit(id_, epoch, rows, summary))
+
+        self._ledger.mending(once)
+
+    def _commit(self, swap_id: str | None, epoch: int, results: int, summary: Mapping[str, Any]) -> None:
+        going = swap.read_json(self._layout.swap) if swap_id else None
+        old = set(going["old"]) if going else set()
+        samples = list_shards(self._layout.samples)
+        kept = [shard for shard in list_shards(self._layout.results) if shard.path.name not in old]
+        files = manifest.describe([*samples, *kept])
+        count = sum(file["rows"] for file in files[: len(samples)])
+        manifest.write_card(self._layout, samples=count, results=results, summary=summary)
+        manifest.write_manifest(self._layout, files, epoch=epoch, swap=swap_id, summary=summary)
+
+    def _owned(self) -> int:
+        if self.epoch is None:
+            raise StoreError(f"{self.path} was opened to read")
+        return self.epoch
+
+
+def _epochs(layout: Layout) -> list[int]:
+    with disk_errors("read", layout.epochs):
+        return [int(path.name) for path in layout.epochs.iterdir() if path.name.isdecimal()]
+
+
+def _claim_epoch(layout: Layout, verb: str, owner: Mapping[str, Any]) -> int:
+    """The next number that no owner had, taken by exclusive creation; shards count too, should the list be lost."""
+    used = [shard.epoch for directory in (layout.samples, layout.results) for shard in list_shards(directory)]
+    epoch = max([0, *used, *_epochs(layout)]) + 1
+    record = {"verb": verb, "host": owner["host"], "pid": owner["pid"], "started": owner["since"]}
+    while not claim(layout.epochs / f"{epoch:04d}", json.dumps(record)):
+        epoch += 1
+    return epoch
+
+
+def _masked(shards: Sequence[Shard], masks: Sequence[Mask], columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+    for shard, mask in zip(shards, masks, strict=True):
+        start = 0
+        with opened(shard) as file:
+            for batch in file.iter_batches(GROUP_ROWS, columns=columns):
+                kept = mask[start : start + batch.num_rows]
+                start += batch.num_rows
+                if kept.any():
+                    yield batch if kept.all() else batch.filter(pa.array(kept))

@@ -1,0 +1,86 @@
+"""Where everything lies in a run directory; the only place that spells these names."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from solver.errors import StoreError
+from solver.store.publish import disk_errors, make_directory
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Paths of one run directory. `samples/` and `results/` are the user's; `_solver/` is ours."""
+
+    run: Path
+
+    @property
+    def samples(self) -> Path:
+        """One shard per flush: what the engine said."""
+        return self.run / "samples"
+
+    @property
+    def results(self) -> Path:
+        """One shard per flush: one row per problem."""
+        return self.run / "results"
+
+    @property
+    def manifest(self) -> Path:
+        """Written last by finish."""
+        return self.run / "manifest.json"
+
+    @property
+    def state(self) -> Path:
+        """Everything that is ours."""
+        return self.run / "_solver"
+
+    @property
+    def tmp(self) -> Path:
+        """Files being written."""
+        return self.state / "tmp"
+
+    @property
+    def epochs(self) -> Path:
+        """One file per start of an owner."""
+        return self.state / "epochs"
+
+    @property
+    def voids(self) -> Path:
+        """Which old results lost their samples to damage."""
+        return self.state / "void"
+
+    @property
+    def swap(self) -> Path:
+        """Present while results are being exchanged."""
+        return self.state / "swap.json"
+
+    @property
+    def fingerprint(self) -> Path:
+        """What the samples here were drawn from."""
+        return self.state / "fingerprint.json"
+
+    def aside(self, reason: str, table: str) -> Path:
+        """Where a shard of `table` goes that no longer counts; reason: `bad` or `superseded`."""
+        return self.state / reason / table
+
+    @property
+    def shard_directories(self) -> tuple[Path, ...]:
+        """Every directory that may hold a shard's name."""
+        asides = (self.aside(reason, table) for reason in ("bad", "superseded") for table in ("samples", "results"))
+        return (self.samples, self.results, *asides)
+
+    def make(self) -> None:
+        """Create what is missing, durably. Raises StoreError for a directory that holds something else."""
+        with disk_errors("open", self.run):
+            if self.run.exists() and not self.state.is_dir() and any(self.run.iterdir()):
+                raise StoreError(
+                    f"{self.run} is not empty and not a run directory; nothing was touched. Set another `output.dir`"
+                )
+        for directory in (self.state, self.tmp, self.epochs, self.voids, *self.shard_directories):
+            make_directory(directory)
+
+    def check(self) -> None:
+        """Raises StoreError unless this is a run directory."""
+        missing = [path.name for path in (self.state, self.samples, self.results) if not path.is_dir()]
+        if missing:
+            what = "does not exist" if not self.run.exists() else f"is not a run directory (no {', '.join(missing)})"
+            raise StoreError(f"{self.run} {what}. A run directory is what `solver run` names as its `output.dir`")

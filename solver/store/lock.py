@@ -1,0 +1,61 @@
+"""One owner per run directory: an flock that the kernel frees when its holder dies, and a record of who holds it.
+
+The lock is the file `_solver/lock`; it carries no text and is never removed. `_solver/owner.json` beside it exists only
+for the message that a second owner gets, so a stale one harms nobody. Children do not keep the lock: the descriptor is
+not inherited by programs that are started, and filelock closes it in forked children.
+"""
+
+import json
+import os
+import socket
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from solver.errors import LockedError
+from solver.store.publish import disk_errors, publish_text, remove
+
+
+class OwnerLock:
+    """The right to write to a run directory, held from construction to `release`.
+
+    Raises LockedError naming host, pid and since when another process holds it.
+    """
+
+    def __init__(self, state: Path, tmp: Path) -> None:
+        self.record = {"host": socket.gethostname(), "pid": os.getpid(), "since": now()}
+        self._owner = state / "owner.json"
+        self._lock = FileLock(state / "lock", thread_local=False)
+        try:
+            with disk_errors("lock", state / "lock"):
+                self._lock.acquire(timeout=0)
+        except Timeout:
+            raise LockedError(_held_by(state.parent, self._owner)) from None
+        publish_text(self._owner, tmp, json.dumps(self.record))
+
+    def release(self) -> None:
+        """Give the directory back; safe to call twice."""
+        if self._lock.is_locked:
+            remove(self._owner)
+            self._lock.release(force=True)
+
+
+def now() -> str:
+    """The wall clock, for people: UTC to the second. No decision is ever taken on it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _held_by(run: Path, owner: Path) -> str:
+    """The message; the record may be a moment behind the lock, so it is asked for a few times."""
+    for _ in range(10):
+        try:
+            record = json.loads(owner.read_text())
+            return (
+                f"{run} is in use: held by {record['host']}, pid {record['pid']}, since {record['since']}. "
+                "Wait for it, stop it, or set another `output.dir`"
+            )
+        except (OSError, ValueError, KeyError):
+            time.sleep(0.05)
+    return f"{run} is in use by a process that has not yet said who it is. Wait for it, or set another `output.dir`"

@@ -1,0 +1,129 @@
+"""What stands beside the tables: the manifest (written last), the dataset card, and the fingerprint of the samples."""
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from solver.errors import Fault, FingerprintError
+from solver.store.layout import Layout
+from solver.store.lock import now
+from solver.store.publish import disk_errors, publish_text
+from solver.store.shards import Shard, footer_hash, opened
+from solver.store.swap import read_json
+
+_CARD = """---
+configs:
+- config_name: results
+  data_files: results/*.parquet
+  default: true
+- config_name: samples
+  data_files: samples/*.parquet
+---
+
+# {name}
+
+Chains of thought sampled by `solver`{model}, with one vote per problem.
+
+| table | rows | what a row is |
+|---|---|---|
+| `results` | {results} | one problem: the predicted answer, its votes and the evidence |
+| `samples` | {samples} | one sample: what the model said |
+
+Both tables are plain parquet and share the column `row_id`. Open them as the folder lies:
+
+```python
+from datasets import load_dataset
+
+results = load_dataset("path/to/this/folder", "results", split="train")
+samples = load_dataset("path/to/this/folder", "samples", split="train")
+```
+
+`manifest.json` lists every file with its rows, bytes and footer hash. `_solver/` is the state of the run: leave it
+where it is and the same command goes on from here.
+"""
+
+
+def write_manifest(
+    layout: Layout, files: Sequence[Mapping[str, Any]], *, epoch: int, swap: str | None, summary: Mapping[str, Any]
+) -> None:
+    """Publish `manifest.json` over these files (see `describe`). `summary` is the caller's, as JSON."""
+    manifest = {
+        "format": 1,
+        "finished": now(),
+        "epoch": epoch,
+        "swap": swap,
+        "versions": _versions(),
+        "summary": dict(summary),
+        "files": [dict(file) for file in files],
+    }
+    publish_text(layout.manifest, layout.tmp, json.dumps(manifest, indent=1) + "\n")
+
+
+def describe(shards: Sequence[Shard]) -> list[dict[str, Any]]:
+    """For each shard its path within the run, rows, bytes and footer hash. Raises CorruptShardError."""
+    return [_describe(shard) for shard in shards]
+
+
+def _describe(shard: Shard) -> dict[str, Any]:
+    with opened(shard) as file:
+        rows = file.metadata.num_rows
+    with disk_errors("read", shard.path):
+        size = shard.path.stat().st_size
+        return {"path": shard.relative, "rows": rows, "bytes": size, "footer": footer_hash(shard.path)}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in ("cot-batch-solver", "pyarrow", "numpy", "vllm", "math-verify"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def write_card(layout: Layout, *, samples: int, results: int, summary: Mapping[str, Any]) -> None:
+    """Publish the dataset card; the summary's `name` and `model` are shown when it has them."""
+    name = _one_line(summary.get("name") or layout.run.resolve().name)
+    model = f" from {_one_line(summary['model'])}" if summary.get("model") else ""
+    text = _CARD.format(name=name, model=model, results=results, samples=samples)
+    publish_text(layout.run / "README.md", layout.tmp, text)
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+def check_fingerprint(layout: Layout, new: Mapping[str, Any], command_for_new_dir: str) -> None:
+    """Record what samples are drawn from, or raise FingerprintError with a fault per key that differs, old and new."""
+    fresh = json.loads(json.dumps(new))
+    old = read_json(layout.fingerprint)
+    if old is None:
+        publish_text(layout.fingerprint, layout.tmp, json.dumps(fresh, indent=1, sort_keys=True) + "\n")
+        return
+    before, after = _flat(old), _flat(fresh)
+    differing = sorted(
+        key for key in before.keys() | after.keys() if before.get(key, _ABSENT) != after.get(key, _ABSENT)
+    )
+    if differing:
+        fix = f"{layout.run} keeps its samples, all of one kind. To draw the new kind: {command_for_new_dir}"
+        raise FingerprintError(
+            Fault(key, f"was {before.get(key, _ABSENT)}, is now {after.get(key, _ABSENT)}", fix if last else "")
+            for key, last in zip(differing, [False] * (len(differing) - 1) + [True], strict=True)
+        )
+
+
+_ABSENT = "absent"
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Nested keys as dotted ones; values as JSON, so that 1 and true and "1" differ."""
+    flat: dict[str, str] = {}
+    for key, inner in value.items():
+        if isinstance(inner, Mapping) and inner:
+            flat.update(_flat(inner, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = json.dumps(inner, ensure_ascii=False, sort_keys=True)
+    return flat

@@ -1,0 +1,182 @@
+"""Parquet shards: their names, how one is written, and how one is read with every checksum looked at.
+
+`part-<epoch>-<worker>-<seq>.parquet`: the epoch is the owner's start, the worker the writer within it, the sequence
+number its flush. A name is used once, so the triple orders all shards of a table by age and "first" means lowest.
+
+A shard is zstd parquet with a checksum on every page and small row groups (at most 256 rows or 4 MB), so that one
+problem's samples are read without decoding their neighbours'.
+"""
+
+import hashlib
+import os
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from solver.errors import StoreError
+from solver.store.publish import publish
+
+GROUP_ROWS = 256
+GROUP_BYTES = 4 * 2**20
+_DICTIONARY = ["row_id", "path", "role", "status", "finish_reason", "error"]
+_STATISTICS = ["row_id", "row", "call", "k", "status", "prompt_tokens", "output_tokens", "decision", "correct"]
+_NAME = re.compile(r"part-(\d{4,})-(\d{2,})-(\d{6,})\.parquet")
+
+
+class Shard(NamedTuple):
+    """One published parquet file; sorts by age."""
+
+    epoch: int
+    worker: int
+    seq: int
+    path: Path
+
+    @property
+    def relative(self) -> str:
+        """Its name as the manifest has it, such as `samples/part-0001-00-000000.parquet`."""
+        return f"{self.path.parent.name}/{self.path.name}"
+
+
+class CorruptShardError(StoreError):
+    """A shard whose bytes are not what was written; carries it, so that the owner can set it aside."""
+
+    def __init__(self, shard: Shard, reason: object) -> None:
+        self.shard = shard
+        what = " ".join(str(reason).split())
+        super().__init__(
+            f"{shard.path} is damaged ({what}). `solver run` with the same job sets it aside and redoes its rows"
+        )
+
+
+def shard_path(table: Path, epoch: int, worker: int, seq: int) -> Path:
+    """The name of one flush of one writer."""
+    return table / f"part-{epoch:04d}-{worker:02d}-{seq:06d}.parquet"
+
+
+def shard_at(path: Path) -> Shard | None:
+    """The shard of this name, or None: other files in the directory are not ours to read."""
+    match = _NAME.fullmatch(path.name)
+    return Shard(int(match[1]), int(match[2]), int(match[3]), path) if match else None
+
+
+def list_shards(table: Path) -> list[Shard]:
+    """Every shard of a table, oldest first."""
+    return sorted(shard for path in table.iterdir() if (shard := shard_at(path)))
+
+
+def next_seq(directories: Iterable[Path], epoch: int, worker: int) -> int:
+    """The first sequence number that this writer never used, in any of these directories."""
+    used = [
+        int(match[3])
+        for directory in directories
+        for path in directory.iterdir()
+        if (match := _NAME.match(path.name)) and (int(match[1]), int(match[2])) == (epoch, worker)
+    ]
+    return max(used, default=-1) + 1
+
+
+def write_shard(path: Path, tmp: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> int:
+    """Publish one shard of small batches; returns its number of rows."""
+
+    def write(file: BinaryIO) -> int:
+        rows = 0
+        with pq.ParquetWriter(file, schema, **_layout(schema)) as writer:
+            for group in _row_groups(batches):
+                writer.write_table(group, row_group_size=group.num_rows)
+                rows += group.num_rows
+        return rows
+
+    try:
+        return publish(path, tmp, write)
+    except pa.ArrowException as error:
+        raise StoreError(f"cannot write {path}: {error}") from error
+
+
+def _layout(schema: pa.Schema) -> dict[str, Any]:
+    return {
+        "compression": "zstd",
+        "compression_level": 1,
+        "write_page_checksum": True,
+        "use_dictionary": [name for name in _DICTIONARY if name in schema.names],
+        "write_statistics": [name for name in _STATISTICS if name in schema.names],
+    }
+
+
+def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Whole batches together until the next would pass a limit; one huge row is a group of its own."""
+    group: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        if group and (rows + batch.num_rows > GROUP_ROWS or size + batch.nbytes > GROUP_BYTES):
+            yield pa.Table.from_batches(group)
+            group, rows, size = [], 0, 0
+        group.append(batch)
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+    if group:
+        yield pa.Table.from_batches(group)
+
+
+@contextmanager
+def opened(shard: Shard, dictionary: Sequence[str] | None = None) -> Iterator[pq.ParquetFile]:
+    """A shard open for reading, page checksums verified; dictionary: columns to keep dictionary-encoded.
+
+    Raises CorruptShardError for bytes that cannot be what was written, StoreError when the system refuses to read.
+    """
+    try:
+        with pq.ParquetFile(shard.path, page_checksum_verification=True, read_dictionary=dictionary) as file:
+            yield file
+    except OSError as error:
+        if error.errno is not None:  # the system's refusal, not the content: setting the shard aside would be wrong
+            raise StoreError(f"cannot read {shard.path}: {error.strerror}") from error
+        raise CorruptShardError(shard, error) from error
+    except (pa.ArrowException, KeyError, UnicodeDecodeError) as error:
+        raise CorruptShardError(shard, error) from error
+
+
+def read_columns(shard: Shard, columns: Sequence[str] | None, dictionary: Sequence[str] | None = None) -> pa.Table:
+    """The named columns of a whole shard (all of them for None). Raises CorruptShardError."""
+    with opened(shard, dictionary) as file:
+        table = file.read(columns=columns)
+        if columns is not None and table.num_columns != len(columns):
+            raise CorruptShardError(shard, f"columns are missing: {sorted({*columns} - {*table.column_names})}")
+        return table
+
+
+def footer_hash(path: Path) -> str:
+    """blake2b of a shard's footer: the schema and the offsets, which no page checksum covers."""
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 8))
+        length = int.from_bytes(file.read(4), "little")
+        file.seek(max(0, size - 8 - length))
+        return hashlib.blake2b(file.read(), digest_size=16).hexdigest()
+
+
+class RowGroups:
+    """Decoded row groups of the samples table, the most recently used ones kept. Safe to use from several threads."""
+
+    def __init__(self, keep_bytes: int = 64 * 2**20) -> None:
+        self._keep_bytes = keep_bytes
+        self._held: OrderedDict[tuple[Path, int], pa.Table] = OrderedDict()
+        self._bytes = 0
+        self._mutex = threading.Lock()
+
+    def get(self, shard: Shard, group: int) -> pa.Table:
+        """One decoded row group. Raises CorruptShardError."""
+        with self._mutex:
+            key = (shard.path, group)
+            if key not in self._held:
+                with opened(shard) as file:
+                    self._held[key] = file.read_row_group(group)
+                self._bytes += self._held[key].nbytes
+                while self._bytes > self._keep_bytes and len(self._held) > 1:
+                    self._bytes -= self._held.popitem(last=False)[1].nbytes
+            self._held.move_to_end(key)
+            return self._held[key]

@@ -1,0 +1,310 @@
+"""`ctx`: everything a strategy may do, bound to one problem.
+
+A call names its place by `path` and its samples by k; what is already durable under the same call is
+answered from the store, the rest is asked of the engine. So a strategy that is run again after a crash
+continues where it was, without code of its own.
+"""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from solver import answers, votes
+from solver.answers import Extracted, Grader
+from solver.engine import Watch
+from solver.errors import EngineError
+from solver.models.tokenizer import Tokenizer
+from solver.prompts import PromptTemplate
+from solver.records import (
+    Candidate,
+    Message,
+    Outcome,
+    Problem,
+    Request,
+    Result,
+    Sample,
+    SampleKey,
+    Sampling,
+    Status,
+    Vote,
+)
+from solver.store import answers as answers_call
+
+Ask = Callable[[Request, Watch | None], Awaitable[Sample]]
+Record = Callable[[Sample], Awaitable[None]]
+OVERRIDABLE = frozenset(field.name for field in fields(Sampling))
+
+
+class OwedError(EngineError):
+    """A strategy asked for a sample that the run does not hold, where nothing may be generated (revote)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all problems of a run share.
+
+    ask: the driver's way to the engine; abort: ends one unfinished request; record: hands a sample to
+    the writer; context: the engine's limit in tokens or None; eager: True once no unstarted problem is
+    left, when holding samples back saves nothing any more; frozen: stored samples answer whatever the caps
+    are now (revote).
+    """
+
+    ask: Ask
+    abort: Callable[[SampleKey], Awaitable[None]]
+    record: Record
+    template: PromptTemplate
+    tokenizer: Tokenizer | None
+    chat: Mapping[str, Any]
+    sampling: Sampling
+    seed: int
+    grader: Grader
+    context: int | None = None
+    eager: Callable[[], bool] = lambda: False
+    reasoning: tuple[str, str] | None = answers.DEFAULT_REASONING
+    frozen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One `ctx.sample` or `ctx.stream`: the request's parts that all its samples share."""
+
+    path: str
+    hash: int
+    role: str
+    messages: tuple[Message, ...]
+    prefix: str
+    token_ids: Sequence[int] | None
+    sampling: Sampling
+    watch: Watch | None
+
+
+class Context:
+    """The calls of one strategy on one problem.
+
+    stored: what the run already holds for this row. `spent` counts the output tokens of every sample
+    seen, cancelled ones included. `begun` is resolved when the first call has asked its samples.
+    """
+
+    def __init__(
+        self, problem: Problem, setting: Setting, stored: Mapping[SampleKey, Sample], priority: int = 0
+    ) -> None:
+        self.problem = problem
+        self.spent = sum(s.output_tokens for s in stored.values() if s.status is Status.CANCELLED)
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._setting = setting
+        self._stored = stored
+        self._priority = priority
+        self._live: dict[SampleKey, asyncio.Task[Sample]] = {}
+
+    async def sample(
+        self,
+        n: int,
+        *,
+        path: str,
+        role: str = "answer",
+        messages: Sequence[Message] | None = None,
+        prefix: str = "",
+        start: int = 0,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        schema: str | None = None,
+        logprobs: bool = False,
+        watch: Watch | None = None,
+        **sampling: Any,
+    ) -> list[Sample]:
+        """Samples k = start .. start + n - 1 of one question, all in flight at once.
+
+        messages: the chat to ask, the job's prompt when None; prefix: text that the response begins
+        with; max_tokens, stop, schema (JSON schema text), logprobs and further sampling fields override
+        the job's. Raises TypeError for a sampling field that does not exist.
+        """
+        overrides = _overrides(max_tokens, stop, schema, logprobs, sampling)
+        call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
+        tasks = [self._begin(call, k) for k in range(start, start + n)]
+        self._has_begun()
+        return list(await asyncio.gather(*tasks))
+
+    async def stream(
+        self,
+        n: int,
+        *,
+        ahead: int,
+        path: str,
+        role: str = "answer",
+        messages: Sequence[Message] | None = None,
+        prefix: str = "",
+        start: int = 0,
+        max_tokens: int | None = None,
+        stop: Sequence[str] = (),
+        schema: str | None = None,
+        logprobs: bool = False,
+        watch: Watch | None = None,
+        **sampling: Any,
+    ) -> AsyncIterator[Sample]:
+        """The same samples one by one in order of k, at most `ahead` unfinished beyond the one consumed.
+
+        Leaving the loop ends the others: they are kept as `cancelled`, for the token accounts only.
+        """
+        overrides = _overrides(max_tokens, stop, schema, logprobs, sampling)
+        call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
+        waiting: list[asyncio.Future[Sample]] = []
+        asked = 0
+        try:
+            for number in range(n):
+                reach = n if self._setting.eager() else min(n, number + 1 + ahead)
+                waiting += [self._begin(call, start + k) for k in range(asked, reach)]
+                asked = max(asked, reach)
+                self._has_begun()
+                yield await waiting.pop(0)
+        finally:
+            await self._end([key for key in self._live if key.path == path and key.call == call.hash])
+
+    async def score(self, text: str, steps: Sequence[str], *, role: str = "prm") -> list[float]:
+        """A reward model's score for each step. Raises EngineError: no scorer can be configured yet."""
+        raise EngineError(f"no scorer is configured for the role `{role}`")
+
+    def extract(self, sample: Sample) -> Extracted | None:
+        """The final answer of one response, by the rules of solver.answers; None when it has none."""
+        if not sample.usable:
+            return None
+        truncated = sample.status is Status.TRUNCATED
+        return answers.extract(sample.text, truncated=truncated, reasoning=self._setting.reasoning)
+
+    def candidate(self, *samples: Sample, weight: float = 1.0, marks: Sequence[str] = ()) -> Candidate:
+        """A full response made of these samples in order; the last one's text holds its answer."""
+        last = samples[-1]
+        found = self.extract(last)
+        status = () if last.status is Status.OK else (str(last.status),)
+        return Candidate(
+            keys=tuple(sample.key for sample in samples),
+            k=last.key.k,
+            answer=found.answer if found else None,
+            rule=found.rule if found else None,
+            weight=weight,
+            marks=(*status, *marks),
+            reasoning_end=found.reasoning_end if found else None,
+        )
+
+    async def classes(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
+        """The candidates with their answer classes and, where there is a reference, whether they are right."""
+        return await votes.classes(candidates, self._setting.grader, self.problem.reference)
+
+    async def vote(self, candidates: Sequence[Candidate], weights: Sequence[float] | None = None) -> Vote:
+        """The decision over classed candidates; `weights` replaces their own."""
+        return votes.vote(candidates, weights)
+
+    def result(self, candidates: Sequence[Candidate], vote: Vote) -> Result:
+        """What the strategy returns; the driver adds the token account and the decision."""
+        marks = [mark for candidate in candidates for mark in set(candidate.marks)]
+        readable = [c for c in candidates if not {"error", "too_long", "quarantined"} & set(c.marks)]
+        outcome = Outcome.OK if vote.predicted is not None else Outcome.NO_ANSWER if readable else Outcome.FAILED
+        truncated = marks.count(str(Status.TRUNCATED))
+        return Result(self.problem, vote, tuple(candidates), len(candidates), truncated, self.spent, outcome)
+
+    async def close(self) -> None:
+        """End whatever the strategy left unfinished, and wait for it."""
+        await self._end(list(self._live))
+
+    def cancel(self) -> None:
+        """Drop whatever is still unfinished, without waiting and without a trace."""
+        for task in list(self._live.values()):
+            task.cancel()
+
+    def _has_begun(self) -> None:
+        if not self.begun.done():
+            self.begun.set_result(None)
+
+    def _call(
+        self,
+        *,
+        path: str,
+        role: str,
+        messages: Sequence[Message] | None,
+        prefix: str,
+        overrides: Mapping[str, Any],
+        watch: Watch | None,
+    ) -> _Call:
+        setting = self._setting
+        asked = tuple(messages) if messages is not None else setting.template.messages(self.problem)
+        identity = json.dumps([role, None if messages is None else asked, prefix, overrides], sort_keys=True)
+        digest = hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        ids = setting.tokenizer.prompt(asked, prefix, setting.chat) if setting.tokenizer else None
+        sampling = replace(setting.sampling, **overrides)
+        return _Call(path, int.from_bytes(digest, "big"), role, asked, prefix, ids, sampling, watch)
+
+    def _begin(self, call: _Call, k: int) -> asyncio.Future[Sample]:
+        """The stored sample, or a task that asks for it."""
+        key = SampleKey(self.problem.row_id, call.path, call.hash, k)
+        room = self._room(call)
+        stored = self._stored.get(key)
+        if stored is not None and self._stands(stored, call.sampling.max_tokens):
+            self.spent += stored.output_tokens
+            future: asyncio.Future[Sample] = asyncio.get_running_loop().create_future()
+            future.set_result(stored)
+            return future
+        task = asyncio.create_task(self._ask(key, call, room))
+        self._live[key] = task
+        task.add_done_callback(lambda _: self._live.pop(key, None))
+        return task
+
+    def _stands(self, stored: Sample, max_tokens: int) -> bool:
+        """Whether a durable copy answers: not where a raised cap would let a truncated one go on."""
+        if self._setting.frozen:
+            return answers_call(stored)
+        return answers_call(stored, max_tokens=max_tokens, context=self._setting.context)
+
+    def _room(self, call: _Call) -> int:
+        """Tokens that a response may have: the cap, or what the context leaves; 0 when the prompt is too long."""
+        if self._setting.context is None or call.token_ids is None:
+            return call.sampling.max_tokens
+        return max(0, min(call.sampling.max_tokens, self._setting.context - len(call.token_ids)))
+
+    async def _ask(self, key: SampleKey, call: _Call, room: int) -> Sample:
+        seed = sample_seed(self._setting.seed, key)
+        if room == 0:
+            count = len(call.token_ids or ())
+            why = f"the prompt has {count} tokens, the context {self._setting.context}"
+            sample = Sample(key, call.role, "", Status.TOO_LONG, None, count, 0, seed, error=why)
+        else:
+            sampling = replace(call.sampling, max_tokens=room)
+            request = Request(
+                key, call.role, call.messages, call.prefix, call.token_ids, sampling, seed, self._priority
+            )
+            sample = await self._setting.ask(request, call.watch)
+        self.spent += sample.output_tokens
+        await self._setting.record(sample)
+        return sample
+
+    async def _end(self, keys: Sequence[SampleKey]) -> None:
+        """Abort unfinished requests; each comes back as a `cancelled` sample with its tokens so far."""
+        tasks = [self._live[key] for key in keys if key in self._live]
+        for key in keys:
+            await self._setting.abort(key)
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def sample_seed(seed: int, key: SampleKey) -> int:
+    """63 bits of a hash of the job's seed and the sample's key: independent of order, batch and resume."""
+    text = f"{seed}\0{key.row_id.hex()}\0{key.path}\0{key.call}\0{key.k}"
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def _overrides(
+    max_tokens: int | None, stop: Sequence[str], schema: str | None, logprobs: bool, sampling: Mapping[str, Any]
+) -> dict[str, Any]:
+    unknown = sorted(set(sampling) - OVERRIDABLE)
+    if unknown:
+        raise TypeError(f"not a sampling field: {', '.join(unknown)}")
+    chosen: dict[str, Any] = dict(sampling)
+    if max_tokens is not None:
+        chosen["max_tokens"] = max_tokens
+    if stop:
+        chosen["stop"] = tuple(stop)
+    if schema is not None:
+        chosen["schema"] = schema
+    if logprobs:
+        chosen["logprobs"] = 0
+    return chosen
