@@ -298,6 +298,10 @@ class _Dumper(yaml.SafeDumper):
 
     yaml_implicit_resolvers = {**yaml.SafeDumper.yaml_implicit_resolvers, None: _CORE}  # noqa: RUF012
 
+    def represent_scalar(self, tag: str, value: str, style: str | None = None) -> yaml.ScalarNode:
+        escaped = '"' if not value.isprintable() else style  # the other styles fold U+0085 and line breaks
+        return super().represent_scalar(tag, value, escaped)
+
     def ignore_aliases(self, data: Any) -> bool:
         return True
 

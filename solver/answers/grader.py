@@ -21,7 +21,7 @@ _read = lru_cache(maxsize=100_000)(read)
 class Grader:
     """Groups equal answers. An async context: leaving it kills its workers, which start with the first residue.
 
-    workers: processes; seconds and memory: limits of one residue (wall seconds, bytes beyond what a worker loads).
+    workers: processes; seconds and memory: limits of one residue (CPU seconds, bytes beyond what a worker loads).
     Use it inside the event loop that made the first call.
     """
 

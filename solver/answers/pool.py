@@ -17,14 +17,15 @@ if TYPE_CHECKING:  # asyncio takes 40 ms to import, and only the first residue n
     from concurrent.futures import Future
 
 Task = Callable[..., Any]
+_PATIENCE = 3  # wall time over CPU time, for a task that waits or a machine that is busy
 _RECYCLE = 2000  # tasks a worker lives for: sympy's caches grow
 
 
 class ResiduePool:
     """Runs functions of `residue` in workers; started by the first task, stopped by `close`.
 
-    seconds: wall time of one task; memory: bytes a worker may take beyond what is loaded at its start;
-    kept: how many outcomes are remembered. Belongs to the event loop that first awaits it.
+    seconds: CPU time of one task, three times that on the clock; memory: bytes a worker may take beyond what is
+    loaded at its start; kept: how many outcomes are remembered. Belongs to the event loop that first awaits it.
     """
 
     def __init__(self, workers: int = 2, seconds: float = 2.0, memory: int = 1 << 30, kept: int = 50_000) -> None:
@@ -101,7 +102,7 @@ def _scheduled(pool: Any, task: Task, texts: tuple[str, ...], seconds: float) ->
     from concurrent.futures.process import BrokenProcessPool
 
     try:
-        future: Future[Any] = pool.schedule(task, args=texts, timeout=seconds)
+        future: Future[Any] = pool.schedule(residue.within, args=(seconds, task, *texts), timeout=_PATIENCE * seconds)
     except RuntimeError as error:  # stopped or broken between our look and our call
         raise BrokenProcessPool(str(error)) from error
     return future

@@ -18,7 +18,7 @@ from solver.answers.choices import choice
 from solver.answers.keys import INFINITY, MINUS_INFINITY, RESIDUE, Key, leaves
 from solver.answers.normal import closing, normal, split
 from solver.answers.numbers import number
-from solver.answers.words import CURRENCY, FUNCTIONS, meaning, unit
+from solver.answers.words import CURRENCY, unit, words
 
 LONGEST = 2000  # characters of an answer; longer ones are prose, not answers
 LONGEST_RESIDUE = 400
@@ -47,8 +47,10 @@ _RATIO = re.compile(r"(\d{1,9})\s*:\s*(\d{1,9})")
 _BASED = re.compile(r"\(?([0-9A-Z]{1,40})\)?_\s*(?:\{\s*(\d{1,2})\s*\}|(\d{1,2}))")
 _MATRIX = re.compile(r"\\begin\s*\{([pbvBV]?matrix|array)\}(?:\s*\{[clr| ]*\})?(.*)\\end\s*\{\1\}", re.DOTALL)
 _COMMANDS = re.compile(r"\\[A-Za-z]+")
-_WORDS = re.compile(r"[A-Za-z]{2,}")
-_MATHS = re.compile(r"[\d+*/^=<>\\_|!]|(?<!\w)-|-(?=\d)")
+_TRAILING_UNIT = re.compile(
+    r"(.*?\S)(?:\s+([A-Za-z]+(?:\s*\^\s*\{?\s*[23]\s*\}?)?)|\s*([\u4e00-\u9fff]{1,4}))", re.DOTALL
+)
+_CONSTANT = re.compile(r"\\(?:sqrt|pi|frac)")
 _VARIABLE = re.compile(r"[A-Za-df-z]")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 
@@ -86,13 +88,15 @@ def _measured(text: str, depth: int) -> Key | None:
     """A number with a unit after it or a currency before it."""
     if text[0] in CURRENCY or text[:2] in ("-$", "-€", "-£", "-¥"):
         bare = text.replace(text[0] if text[0] != "-" else text[1], "", 1)
+        if not bare.strip():
+            return None
         found = _measured(bare, depth) or _read(bare, depth + 1)
         mark = unit(text.lstrip("-")[0], spaced=False) or ""
         return found._replace(unit=found.unit or mark) if found is not None and found.kind == "number" else None
     for pattern in (_LEADING_NUMBER, _HAN_NUMBER):
         if (match := pattern.fullmatch(text)) is None or not match[1].strip():
             continue
-        for cut in range(len(match[1]), max(0, len(match[1]) - 3), -1):
+        for cut in range(max(1, len(match[1]) - 2), len(match[1]) + 1):  # the longest unit first: 千米 before 米
             head, tail = match[1][:cut], text[cut:]
             spaced = tail[:1] == " "
             if (measure := unit(tail.strip(), spaced=spaced)) and (value := number(head.strip())) is not None:
@@ -100,11 +104,23 @@ def _measured(text: str, depth: int) -> Key | None:
     return None
 
 
+def _measured_expression(text: str, depth: int) -> Key | None:
+    r"""`3\sqrt{2} cm`: a constant expression and a unit."""
+    match = _TRAILING_UNIT.fullmatch(text)
+    if match is None or _VARIABLE.search(_COMMANDS.sub("", match[1])) or not _CONSTANT.search(match[1]):
+        return None
+    measure = unit(match[2] or match[3], spaced=True)
+    return Key(RESIDUE, match[1].strip(), measure) if measure else None
+
+
 def _assigned(text: str, depth: int) -> Key | None:
     """`x = 5`, `f(x) = x^2`, `x \\in [1, 2]`: the value, with the name beside it; of a chain the last value."""
     match = _ASSIGNED.fullmatch(text)
-    if match is None or len(split(match[2], _COMMA)) > 1 or _RELATION.search(match[2]):
+    if match is None or _RELATION.search(match[2]):
         return None
+    if len(split(match[2], _COMMA)) > 1:
+        found = None if "=" in match[2] else _listed(match[2], depth + 1)
+        return found._replace(name=match[1].strip()) if found is not None and found.kind == "set" else None
     name, rest = "".join(match[1].split()).replace("{", "").replace("}", ""), match[2]
     value = rest.split(r"\approx")[0].rpartition("=")[2]
     found = _read(value, depth + 1)
@@ -257,20 +273,14 @@ def _solutions(parts: list[Key]) -> list[Key]:
 
 
 def _text(text: str, *, force: bool = False) -> Key | None:
-    """A text key for words; None for what reads as mathematics."""
-    bare = _COMMANDS.sub(" ", text)
-    words = [word for word in _WORDS.findall(bare) if word.lower() not in FUNCTIONS]
-    wordy = _HAN.search(bare) or any(len(word) > 3 for word in words)
-    single = text.isalpha() and text.isascii() and len(text) == 1
-    if not (force or wordy or single or (words and not _MATHS.search(text))):
-        return None
-    said = text if single else meaning(text)
+    said = words(text, force=force)
     return Key("text", said) if said else None
 
 
 _READERS: tuple[Callable[[str, int], Key | None], ...] = (
     choice,
     _measured,
+    _measured_expression,
     _ratio,
     _based,
     _approximate,

@@ -1,6 +1,6 @@
 r"""What a residue means: runs only inside a killable worker, where it may hang or die at the cost of one task.
 
-`fingerprint` parses one residue text (math-verify's LaTeX grammar, consumed to the last token) and returns an exact
+`fingerprint` parses one residue text (math-verify's LaTeX grammar) and returns an exact
 key when the value is rational, a symbol or infinite, else a key of its shape and its value at fixed points to 25
 digits, with a digest of its canonical form. `certify` asks math-verify, in both directions, whether two texts with
 equal fingerprints are equal. Nothing here evaluates text: expressions are built from the grammar's tree.
@@ -8,6 +8,7 @@ equal fingerprints are equal. Nothing here evaluates text: expressions are built
 
 import os
 import re
+from collections.abc import Callable
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -15,15 +16,18 @@ from solver.answers.keys import INFINITY, MINUS_INFINITY, Key
 from solver.answers.latex import latex
 from solver.answers.words import FUNCTIONS
 
-_END_OF_INPUT = -1  # antlr4.Token.EOF
 _DIGITS = 25
 _WORKING_DIGITS = 40
 _LARGEST_BITS = 20_000  # of an integer power or factorial inside an expression
 _DEEPEST = 40
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _WORD = re.compile(r"[A-Za-z]{3,}")
-# What the grammar would read as something else: ± as nothing, 1e5 as a product with e, "2 3" as a sum.
-_MISREAD = re.compile(r"\\[pm]{2}(?![a-z])|\d[eE][+-]?\d|(?<![_^\d.])[\d.]+\s+\d|\.\.\.")
+# What the grammar would misread: ± and primes as nothing, 1e5 as a product with e, "2 3" as a sum, a^b^c from the
+# left, a congruence as an equation.
+_MISREAD = re.compile(
+    r"\\[pm]{2}(?![a-z])|\d[eE][+-]?\d|(?<![_^\d.])[\d.]+\s+\d|\.\.\."
+    r"|'|\\equiv|\\[pb]mod|;|\^\s*(?:\{[^{}]*\}|\w+)\s*\^"
+)
 _DEEPEST_BRACKETS = 10
 
 
@@ -56,6 +60,18 @@ def prepare(memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def within(seconds: float, task: Callable[..., Any], *texts: str) -> Any:
+    """The task's result, or the death of this process after `seconds` of its own CPU time: a signal that nothing
+    catches also ends a loop inside C, and a busy machine changes no verdict."""
+    import signal
+
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    try:
+        return task(*texts)
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+
+
 def fingerprint(text: str) -> Meaning | None:
     """The meaning of one residue text, None when it has none."""
     try:
@@ -79,8 +95,9 @@ def certify(first: str, second: str) -> bool:
 
 
 def _parsed(text: str) -> Any:
-    """The text as a sympy object, every token consumed."""
-    from latex2sympy2_extended.latex2sympy2 import ConversionConfig, _Latex2Sympy
+    """The text as a sympy object. The grammar itself ends at the end of input; what it would skip or misread on the
+    way there is refused first. (math-verify's own `parse` searches for a readable piece instead: 2√3 becomes 2.)"""
+    from latex2sympy2_extended.latex2sympy2 import ConversionConfig, latex2sympy
 
     bare = _COMMAND.sub(" ", text)
     if any(word.lower() not in FUNCTIONS for word in _WORD.findall(bare)) or _MISREAD.search(text):
@@ -88,25 +105,9 @@ def _parsed(text: str) -> Any:
     if _nesting(text) > _DEEPEST_BRACKETS:  # the grammar takes exponential time in it
         raise RefusedError("nested too deep")
 
-    class Whole(_Latex2Sympy):  # type: ignore[misc]
-        """The grammar's start rule accepts a prefix and drops the rest (2√3 becomes 2): refuse that."""
-
-        def create_parser(self, latex_str: str) -> Any:
-            parser = super().create_parser(latex_str)
-            start = parser.math
-
-            def whole() -> Any:
-                tree = start()
-                if parser.getTokenStream().LA(1) != _END_OF_INPUT:
-                    raise RefusedError(latex_str)
-                return tree
-
-            parser.math = whole
-            return parser
-
     complex_unit = re.search(r"(?<![A-Za-z\\])i(?![A-Za-z])|\\i\b", text) is not None
     config = ConversionConfig(lowercase_symbols=False, interpret_as_mixed_fractions=False)
-    tree = Whole(is_real=not complex_unit, config=config).parse(latex(text))
+    tree = latex2sympy(latex(text), is_real=not complex_unit, normalization_config=None, conversion_config=config)
     _guard(tree, 0)
     return tree
 

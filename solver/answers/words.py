@@ -134,8 +134,22 @@ _SAME = (
     "parallel 平行", "perpendicular 垂直", "morning 早上 上午", "afternoon 下午", "evening 晚上",
 )  # fmt: skip
 _MEANING = {word: group.split()[0] for group in _SAME for word in group.split()}
+_COMMANDS = re.compile(r"\\[A-Za-z]+")
+_LETTERS = re.compile(r"[A-Za-z]{2,}")
+_MATHS = re.compile(r"[\d+*/^=<>\\_|!]|(?<!\w)-|-(?=\d)")
+_HAN = re.compile(r"[\u4e00-\u9fff]")
 _ARTICLES = re.compile(r"\b(?:the|a|an)\b")
 _NOISE = re.compile(r"[\s\"'“”‘’.,;:!?()\[\]{}$*]+")
+
+
+def words(text: str, *, force: bool = False) -> str | None:
+    """What a text answer says; None for what reads as mathematics, unless forced."""
+    bare = _COMMANDS.sub(" ", text)
+    plain = [word for word in _LETTERS.findall(bare) if word.lower() not in FUNCTIONS]
+    wordy = _HAN.search(bare) or any(len(word) > 3 for word in plain)
+    if len(text) == 1 and text.isascii() and text.isalpha():
+        return text
+    return meaning(text) if force or wordy or (plain and not _MATHS.search(text)) else None
 
 
 def meaning(text: str) -> str:

@@ -11,6 +11,7 @@ import click
 
 from solver import __version__
 from solver.cli.check import check
+from solver.cli.plain import say
 from solver.cli.revote import revote
 from solver.cli.run import run
 from solver.cli.show import show
@@ -64,8 +65,8 @@ def complain(error: SolverError) -> None:
     if isinstance(error, FaultsError):
         for fault in error.faults:
             click.secho("error: ", fg="red", nl=False, err=True)
-            click.echo(str(fault), err=True)
+            say(str(fault))
         return
     stopped = error.exit_code in (130, 143)
     click.secho("" if stopped else "error: ", fg="red", nl=False, err=True)
-    click.echo(str(error), err=True)
+    say(str(error))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from solver.cli.plain import plain, say
 from solver.cli.run import json_option, override_option
 
 
@@ -21,6 +22,6 @@ def revote(run: str, overrides: tuple[str, ...], as_json: bool) -> int:
     from solver.run import lines
     from solver.run import revote as revote_run
 
-    summary = revote_run(Path(run).resolve(), overrides, say=lambda text: click.echo(text, err=True))
-    click.echo(json.dumps(summary.json()) if as_json else "\n".join(lines(summary)))
+    summary = revote_run(Path(run).resolve(), overrides, say=say)
+    click.echo(json.dumps(summary.json()) if as_json else plain("\n".join(lines(summary))))
     return summary.exit_code

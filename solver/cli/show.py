@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from solver.cli.plain import plain
 from solver.cli.run import json_option
 
 WIDTH = 2000  # characters of a sample's text that are shown without --full
@@ -104,8 +105,3 @@ def _sample(candidate: dict[str, Any], samples: dict[Any, Any], full: bool) -> s
 def _silent(candidate: dict[str, Any]) -> str:
     why = ", ".join(candidate["marks"]) or ("no answer" if candidate["answer"] is None else "not gradable")
     return f"k={candidate['k']} ({why})"
-
-
-def plain(text: str) -> str:
-    """Text of models and inputs made safe for a terminal: control characters are shown, not sent."""
-    return "".join(c if c in "\n\t" or c.isprintable() or c == "\u3000" else f"\\x{ord(c):02x}" for c in text)

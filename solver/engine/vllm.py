@@ -70,12 +70,11 @@ class VllmEngine:
         from vllm.v1.engine.exceptions import EngineDeadError as Dead
 
         self._asked += 1
-        prompt = {"prompt_token_ids": list(request.token_ids or ())}
-        params = self._parameters(request, watch)
-        name = f"{self._asked}"
-        stream = self._llm.generate(prompt, params, name, priority=request.priority)
-        self._names[request.key] = name
+        name = self._names[request.key] = f"{self._asked}"
         try:
+            prompt = {"prompt_token_ids": list(request.token_ids or ())}
+            params = self._parameters(request, watch)
+            stream = self._llm.generate(prompt, params, name, priority=request.priority)
             return await (self._watched(request, stream, watch) if watch else self._finished(request, stream))
         except Dead as error:
             raise EngineDeadError(f"vLLM's engine died; its last words are in {self._setting.log}") from error

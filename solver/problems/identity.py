@@ -86,25 +86,33 @@ _ENCODE: Callable[[Any], str] = json.JSONEncoder(ensure_ascii=False, sort_keys=T
 def occurrences(ids: NDArray[np.bytes_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Rows equal to an earlier one, ascending, and how many are before each.
 
-    Sorts only the first halves (8 bytes a row); whole ids are compared only where those are equal.
+    ids: S16, shape (rows,). Sorts a copy of the first halves (8 bytes a row); only rows whose first half stands
+    twice are looked at any further.
     """
-    halves = ids.view(np.uint64)[::2]
-    twice = standing_twice(halves.copy())
+    halves = ids.view(np.uint64).reshape(-1, 2)
+    twice = standing_twice(halves[:, 0].copy())
     chunks = range(0, len(ids), _CHUNK) if len(twice) else ()
-    found = [start + np.flatnonzero(np.isin(halves[start : start + _CHUNK], twice)) for start in chunks]
+    found = [start + np.flatnonzero(_among(twice, halves[start : start + _CHUNK, 0])) for start in chunks]
     rows = np.concatenate([np.empty(0, np.int64), *found])
-    order = np.argsort(ids[rows], kind="stable")
-    rows = rows[order]
+    heads, tails = halves[rows].T
+    order = np.lexsort((tails, heads))  # stable: equal rows stay in input order
+    heads, tails, rows = heads[order], tails[order], rows[order]
+    places = np.arange(len(rows))
     fresh = np.ones(len(rows), dtype=bool)
-    fresh[1:] = ids[rows[1:]] != ids[rows[:-1]]
-    starts = np.flatnonzero(fresh)
-    numbers = np.arange(len(rows)) - np.repeat(starts, np.diff(np.append(starts, len(rows))))
+    fresh[1:] = (heads[1:] != heads[:-1]) | (tails[1:] != tails[:-1])
+    numbers = places - np.maximum.accumulate(np.where(fresh, places, 0))
     again = np.flatnonzero(numbers)
     again = again[np.argsort(rows[again])]
     return rows[again], numbers[again]
 
 
 def standing_twice(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Values that stand more than once; sorts its argument in place."""
+    """Values that stand more than once, ascending; sorts its argument in place."""
     hashes.sort()
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
+
+
+def _among(known: NDArray[np.uint64], values: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which values are in `known`, which is ascending and not empty."""
+    near: NDArray[np.uint64] = known[np.minimum(np.searchsorted(known, values), len(known) - 1)]
+    return near == values

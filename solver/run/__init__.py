@@ -134,7 +134,7 @@ class _Owner:
         self._counters.done_before = len(wanted) - int(wanted.sum())
         for note in self._store.notes:
             self._say(note)
-        if self._counters.done_before:
+        if self._counters.done_before or (self._store.epoch or 1) > 1:
             more = f"{int(wanted.sum()):,} to do" if wanted.any() else "nothing to generate"
             self._say(f"resuming {shown(self._store.path)}: {self._counters.done_before:,} problems done, {more}")
         if wanted.any():

@@ -16,7 +16,7 @@ from typing import Protocol
 from solver.engine import Engine, Watch
 from solver.errors import EngineDeadError, EngineError, FaultsError, SolverError
 from solver.progress import Counters
-from solver.records import Outcome, Problem, Request, Result, Sample, SampleKey, Status, Vote
+from solver.records import Outcome, Problem, Request, Result, Sample, SampleKey, Vote
 from solver.run.stop import GRACE, Stop
 from solver.strategies import Strategy
 from solver.strategies.context import Context, OwedError, Setting
@@ -150,24 +150,18 @@ class Driver:
 
     async def _result(self, problem: Problem, ctx: Context) -> Result:
         if problem.fault:
-            return await self._failure(problem, problem.fault)
+            return await _failure(ctx, problem.fault)
         try:
             return await self._work.strategy.solve(problem, ctx)
         except OwedError:
             return _empty(problem, Outcome.WANTS_MORE)
         except FaultsError as error:
-            return await self._failure(problem, str(error))
+            return await _failure(ctx, str(error))
         except SolverError:
             raise
         except Exception as error:  # a strategy's bug on one problem is that problem's row, not the run's end
             log.exception("problem %s (row %d) failed", problem.id, problem.row)
-            return await self._failure(problem, f"{type(error).__name__}: {error}")
-
-    async def _failure(self, problem: Problem, reason: str) -> Result:
-        """A row for what cannot be asked: one sample that says why, and a result."""
-        key = SampleKey(problem.row_id, "problem", 0, 0)
-        await self.record(Sample(key, "problem", "", Status.ERROR, None, 0, 0, 0, error=reason))
-        return _empty(problem, Outcome.FAILED)
+            return await _failure(ctx, f"{type(error).__name__}: {error}")
 
     async def _revive(self, life: int, error: EngineDeadError) -> None:
         """Replace a dead engine once, whoever notices it first."""
@@ -223,6 +217,12 @@ class Prefetch:
 
     def _read(self) -> asyncio.Future[list[Problem]]:
         return asyncio.ensure_future(asyncio.to_thread(lambda: list(itertools.islice(self._problems, PREFETCH))))
+
+
+async def _failure(ctx: Context, reason: str) -> Result:
+    """A row for what cannot be asked: one sample that says why, and a result."""
+    await ctx.note_failure(reason)
+    return _empty(ctx.problem, Outcome.FAILED)
 
 
 def _empty(problem: Problem, outcome: Outcome) -> Result:

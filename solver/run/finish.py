@@ -38,7 +38,9 @@ class Summary:
         return {"directory": str(self.directory), "this_run": own, "stats": asdict(self.stats)}
 
 
-def finish(store: Store, job: Job, counters: Counters, seconds: float, current: Iterable[tuple[bytes, int]]) -> Summary:
+def finish(
+    store: Store, job: Job, counters: Counters, seconds: float, current: Iterable[tuple[bytes, int, int]]
+) -> Summary:
     """Settle the results table, write manifest and card, and count. Raises StoreError or MachineError."""
     store.finish(_facts(job, counters, seconds), current)
     stats = summarize(store.results(COLUMNS))

@@ -161,11 +161,11 @@ class Decisions:
         cut = _hash64(whole, self._caps)
         return (whole, cut, _hash64(whole, "wants more")) if revote else (whole, cut)
 
-    def current(self, row_id: Callable[[int], bytes], *, revote: bool) -> Iterator[tuple[bytes, int]]:
-        """(row id, decision) of everything that belongs in the finished results table."""
+    def current(self, row_id: Callable[[int], bytes], *, revote: bool) -> Iterator[tuple[bytes, int, int]]:
+        """(row id, decision, row) of everything that belongs in the finished results table."""
         for row, whole in enumerate(self._whole.tolist()):
             for decision in self.accepted(whole, revote=revote):
-                yield row_id(row), decision
+                yield row_id(row), decision, row
 
 
 def _hash64(*parts: Any) -> int:

@@ -64,7 +64,7 @@ def kept_results(shards: Sequence[Shard], voids: Voids, current: Decisions | Non
         counts &= wanted
     eligible = np.flatnonzero(counts)
     ids = ids.take(eligible)
-    order = np.lexsort((ids.low, ids.high))  # stable: equal ids stay oldest first
+    order = ids.order()  # equal ids stay oldest first
     ids = ids.take(order)
     last = np.ones(len(order), dtype=np.bool_)
     last[:-1] = (np.diff(ids.high) != 0) | (np.diff(ids.low) != 0)

@@ -19,7 +19,7 @@ from solver.store.layout import Layout
 from solver.store.ledger import Ledger
 from solver.store.lock import OwnerLock
 from solver.store.publish import claim, disk_errors, empty_directory, publish_text
-from solver.store.shards import GROUP_ROWS, Shard, list_shards, opened, read_columns
+from solver.store.shards import GROUP_ROWS, Shard, check_rows, list_shards, opened, read_columns
 from solver.store.tables import samples_of_batch
 from solver.store.writer import Writer
 
@@ -240,3 +240,4 @@ def _masked(shards: Sequence[Shard], masks: Sequence[Mask], columns: Sequence[st
                 start += batch.num_rows
                 if kept.any():
                     yield batch if kept.all() else batch.filter(pa.array(kept))
+            check_rows(shard, start, len(mask))

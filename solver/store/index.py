@@ -59,6 +59,14 @@ class Ids(NamedTuple):
         """Numpy indexing of both halves."""
         return Ids(self.high[chosen], self.low[chosen])
 
+    def order(self) -> npt.NDArray[np.intp]:
+        """What sorts them, equal ids staying as they stood. Upper halves alone nearly always do, in half the time."""
+        order = np.argsort(self.high, kind="stable")
+        by_half = self.take(order)
+        if ((np.diff(by_half.high) == 0) & (np.diff(by_half.low) != 0)).any():
+            order = np.lexsort((self.low, self.high))
+        return order
+
     def tobytes(self, index: int) -> bytes:
         """One row id as 16 bytes."""
         return int(self.high[index]).to_bytes(8, "big") + int(self.low[index]).to_bytes(8, "big")
@@ -87,7 +95,7 @@ class Decisions:
     """(row id, decision) pairs, and for the input as it is now also where each row stands; what `done` asks."""
 
     def __init__(self, ids: Ids, decisions: U64, rows: I64 | None = None) -> None:
-        order = np.lexsort((ids.low, ids.high))
+        order = ids.order()
         self._ids, self._decisions = ids.take(order), decisions[order]
         self._rows = None if rows is None else rows[order]
 
@@ -148,7 +156,7 @@ class Places:
         """parts: for each shard, oldest first, the ids of the rows to know, its number, and their positions in it."""
         ids = Ids.join([part for part, _, _ in parts])
         shards = [np.full(len(rows), number, dtype=np.uint32) for _, number, rows in parts]
-        order = np.lexsort((ids.low, ids.high))
+        order = ids.order()
         ids = ids.take(order)
         change = (np.diff(ids.high) != 0) | (np.diff(ids.low) != 0)
         starts = np.flatnonzero(np.concatenate(([True], change))) if len(order) else np.empty(0, dtype=np.int64)

@@ -40,7 +40,7 @@ class Ledger:
         self._footers = _listed_footers(layout)
         self._decisions: Decisions | None = None
         self._places: Places | None = None
-        self._all_places = self._places_are_all = epoch is None
+        self._all_places = self._places_are_all = False
         self._shards: list[Shard] = []
         self._bounds: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
         if epoch is not None:

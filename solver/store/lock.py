@@ -28,12 +28,16 @@ class OwnerLock:
         self.record = {"host": socket.gethostname(), "pid": os.getpid(), "since": now()}
         self._owner = state / "owner.json"
         self._lock = FileLock(state / "lock", thread_local=False)
-        try:
-            with disk_errors("lock", state / "lock"):
+        with disk_errors("lock", state / "lock"):
+            try:
                 self._lock.acquire(timeout=0)
-        except Timeout:
-            raise LockedError(_held_by(state.parent, self._owner)) from None
-        publish_text(self._owner, tmp, json.dumps(self.record))
+            except Timeout:
+                raise LockedError(_held_by(state.parent, self._owner)) from None
+        try:
+            publish_text(self._owner, tmp, json.dumps(self.record))
+        except BaseException:
+            self._lock.release(force=True)
+            raise
 
     def release(self) -> None:
         """Give the directory back; safe to call twice."""

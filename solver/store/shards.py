@@ -146,7 +146,14 @@ def read_columns(shard: Shard, columns: Sequence[str] | None, dictionary: Sequen
         table = file.read(columns=columns)
         if columns is not None and table.num_columns != len(columns):
             raise CorruptShardError(shard, f"columns are missing: {sorted({*columns} - {*table.column_names})}")
+        check_rows(shard, table.num_rows, file.metadata.num_rows)
         return table
+
+
+def check_rows(shard: Shard, read: int, written: int) -> None:
+    """Raises CorruptShardError unless as many rows came as the footer counts: no checksum covers a page's header."""
+    if read != written:
+        raise CorruptShardError(shard, f"{read} rows came instead of {written}")
 
 
 def footer_hash(path: Path) -> str:
@@ -174,8 +181,10 @@ class RowGroups:
             key = (shard.path, group)
             if key not in self._held:
                 with opened(shard) as file:
-                    self._held[key] = file.read_row_group(group)
-                self._bytes += self._held[key].nbytes
+                    table = file.read_row_group(group)
+                    check_rows(shard, table.num_rows, file.metadata.row_group(group).num_rows)
+                self._held[key] = table
+                self._bytes += table.nbytes
                 while self._bytes > self._keep_bytes and len(self._held) > 1:
                     self._bytes -= self._held.popitem(last=False)[1].nbytes
             self._held.move_to_end(key)

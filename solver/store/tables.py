@@ -8,8 +8,8 @@ surrogate (or `data` itself looks like this wrapper), `data` becomes
     {"solver:exact": {"text": "\\ud83d...", "data": <the original data or null>, ...}}
 
 in pure ASCII JSON with one entry per field that had to change, and `samples_of_batch` puts them back. Two halves that
-stand side by side (two deltas of one stream) become the character that they spell, as in any JSON. The results table does
-not keep the originals: it can always be rebuilt.
+stand side by side (two deltas of one stream) become the character that they spell, as in any JSON. The results table
+does not keep the originals: it can always be rebuilt.
 """
 
 import json

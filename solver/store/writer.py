@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from solver.errors import SolverError
+from solver.errors import SolverError, StoreError
 from solver.records import Result, Sample
 from solver.store.layout import Layout
 from solver.store.shards import next_seq, shard_path, write_shard
@@ -144,12 +144,21 @@ class Writer:
         if rows:
             await asyncio.get_running_loop().run_in_executor(self._thread, write, rows, seq)
 
+    def _check_epoch(self) -> None:
+        """A writer that outlived its owner must not add older shards behind the back of the next one."""
+        if (self._layout.epochs / f"{self._epoch + 1:04d}").exists():
+            raise StoreError(
+                f"{self._layout.run} was taken over by a later start; this one (epoch {self._epoch}) may not write"
+            )
+
     def _write_samples(self, samples: Sequence[Sample], seq: int) -> None:
+        self._check_epoch()
         path = shard_path(self._layout.samples, self._epoch, self._worker, seq)
         batches = (samples_batch(batch) for batch in _small_batches(samples, _sample_bytes))
         write_shard(path, self._layout.tmp, SAMPLES, batches)
 
     def _write_results(self, results: Sequence[Result], seq: int) -> None:
+        self._check_epoch()
         path = shard_path(self._layout.results, self._epoch, self._worker, seq)
         batches = (results_batch(batch, self._extra) for batch in _small_batches(results, _result_bytes))
         write_shard(path, self._layout.tmp, results_schema(self._extra), batches)

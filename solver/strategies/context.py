@@ -196,13 +196,20 @@ class Context:
         """The decision over classed candidates; `weights` replaces their own."""
         return votes.vote(candidates, weights)
 
-    def result(self, candidates: Sequence[Candidate], vote: Vote) -> Result:
-        """What the strategy returns; the driver adds the token account and the decision."""
+    def result(self, candidates: Sequence[Candidate], vote: Vote, weights: Sequence[float] | None = None) -> Result:
+        """What the strategy returns; `weights` as given to `vote`. The driver adds token account and decision."""
+        candidates = candidates if weights is None else votes.weighed(candidates, weights)
         marks = [mark for candidate in candidates for mark in set(candidate.marks)]
         readable = [c for c in candidates if not {"error", "too_long", "quarantined"} & set(c.marks)]
         outcome = Outcome.OK if vote.predicted is not None else Outcome.NO_ANSWER if readable else Outcome.FAILED
         truncated = marks.count(str(Status.TRUNCATED))
         return Result(self.problem, vote, tuple(candidates), len(candidates), truncated, self.spent, outcome)
+
+    async def note_failure(self, reason: str) -> None:
+        """Leave one sample that says why this problem could not be asked, unless the run holds it already."""
+        key = SampleKey(self.problem.row_id, "problem", 0, 0)
+        if key not in self._stored:
+            await self._setting.record(Sample(key, "problem", "", Status.ERROR, None, 0, 0, 0, error=reason))
 
     async def close(self) -> None:
         """End whatever the strategy left unfinished, and wait for it."""

@@ -1,0 +1,13 @@
+"""Text of models, inputs and errors -> text that cannot drive a terminal. Every verb prints through it."""
+
+import click
+
+
+def plain(text: str) -> str:
+    """The text with control characters shown instead of sent; newlines and tabs stay."""
+    return "".join(c if c in "\n\t" or c.isprintable() or c == "\u3000" else f"\\x{ord(c):02x}" for c in text)
+
+
+def say(text: str) -> None:
+    """A note to standard error."""
+    click.echo(plain(text), err=True)
