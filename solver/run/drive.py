@@ -68,17 +68,27 @@ class Driver:
         self._setting = work.setting(self)
 
     async def run(self, problems: Iterator[Problem]) -> None:
-        """Solve every problem. Raises what made going on impossible, after ending what was in flight."""
+        """Solve every problem.
+
+        Raises what made going on impossible: after ending what was in flight, or, where only the reading of
+        further problems failed, after finishing it.
+        """
         source = Prefetch(problems)
-        admitted = itertools.count()
-        while await self._room() and (problem := await source.next()) is not None:
-            self.exhausted = source.exhausted
-            await self._admit(problem, next(admitted))
+        unread: Exception | None = None
+        try:
+            for number in itertools.count():
+                if not await self._room() or (problem := await source.next()) is None:
+                    break
+                self.exhausted = source.exhausted
+                await self._admit(problem, number)
+        except Exception as error:  # whatever the table's file does, problems that have begun are finished
+            unread = error
         self.exhausted = True
         await self._drain()
         await source.close()
-        if self._fatal is not None:
-            raise self._fatal
+        failed = self._fatal or unread
+        if failed is not None:
+            raise failed
 
     async def ask(self, request: Request, watch: Watch | None) -> Sample:
         """One sample from the engine; a dead engine is replaced and the request asked again."""
@@ -166,13 +176,19 @@ class Driver:
     async def _revive(self, life: int, error: EngineDeadError) -> None:
         """Replace a dead engine once, whoever notices it first."""
         async with self._reviving:
+            if self._fatal is not None:
+                raise EngineError("the engine is gone")
             if life != self._life:
                 return
             self._deaths += 1
-            if self._deaths >= DEATHS:
-                raise EngineError(f"the engine died {DEATHS} times without one finished sample between: {error}")
-            log.warning("the engine died and is started again: %s", error)
-            await self._work.engine.restart()
+            try:
+                if self._deaths >= DEATHS:
+                    raise EngineError(f"the engine died {DEATHS} times without one finished sample between: {error}")
+                log.warning("the engine died and is started again: %s", error)
+                await self._work.engine.restart()
+            except SolverError as failure:
+                self._fatal = self._fatal or failure  # at once, so that nobody who waits here tries again
+                raise
             self._life += 1
 
     async def _drain(self) -> None:
@@ -201,7 +217,8 @@ class Prefetch:
     @property
     def exhausted(self) -> bool:
         """Whether the last problem has been handed out, as far as is known."""
-        return not self._ready and self._next.done() and not self._next.result()
+        known = self._next.done() and self._next.exception() is None
+        return not self._ready and known and not self._next.result()
 
     async def next(self) -> Problem | None:
         """The next problem, or None after the last."""

@@ -1,0 +1,150 @@
+"""One engine: what comes back for one request, whatever happens to it, and what a dead engine looks like."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from solver.engine import EngineSetting
+from solver.engine.vllm import VllmEngine
+from solver.errors import EngineDeadError
+from solver.records import Request, Sample, SampleKey, Sampling, Status
+from tests.engine_cpu.conftest import Loop
+
+PROBLEM = "Sam has 3 lamps and buys 4 more. How many lamps does Sam have now?"
+
+
+@pytest.fixture(scope="module")
+def engine(loop: Loop, setting: EngineSetting) -> Iterator[VllmEngine]:
+    made = VllmEngine(setting)
+    loop.do(made.start())
+    yield made
+    loop.do(made.close())
+
+
+def ask(setting: EngineSetting, k: int, **sampling: object) -> Request:
+    assert setting.tokenizer is not None
+    ids = setting.tokenizer.prompt([{"role": "user", "content": PROBLEM}])
+    wanted = replace(Sampling(max_tokens=200), **sampling)  # type: ignore[arg-type]
+    return Request(SampleKey(b"r" * 16, "answer", 1, k), "answer", (), "", ids, wanted, seed=k)
+
+
+def test_a_response_ends_by_itself_and_comes_back_as_clean_text(
+    engine: VllmEngine, loop: Loop, setting: EngineSetting
+) -> None:
+    sample = loop.do(engine.generate(ask(setting, 1)))
+    assert sample.status is Status.OK
+    assert sample.finish_reason == "stop"
+    assert "\\boxed{" in sample.text
+    assert "<|im_end|>" not in sample.text
+    assert 0 < sample.output_tokens < 200
+    assert sample.mean_logprob is None
+
+
+def test_the_engine_knows_its_slots_and_keeps_the_context_that_the_position_table_has(engine: VllmEngine) -> None:
+    assert engine.slots == 16
+    assert engine.context == 2048  # vLLM alone would derive six times as much from the rope scaling
+
+
+def test_many_requests_at_once_each_get_their_own_sample(
+    engine: VllmEngine, loop: Loop, setting: EngineSetting
+) -> None:
+    async def many() -> list[Sample]:
+        return list(await asyncio.gather(*(engine.generate(ask(setting, k)) for k in range(40))))
+
+    samples = loop.do(many())
+    assert [sample.key.k for sample in samples] == list(range(40))
+    assert len({sample.text for sample in samples}) > 5, "seeds differ, so the texts do"
+
+
+def test_a_cap_truncates_and_says_so(engine: VllmEngine, loop: Loop, setting: EngineSetting) -> None:
+    sample = loop.do(engine.generate(ask(setting, 2, max_tokens=3)))
+    assert (sample.status, sample.finish_reason, sample.output_tokens) == (Status.TRUNCATED, "length", 3)
+
+
+def test_a_stop_string_ends_the_text_before_it(engine: VllmEngine, loop: Loop, setting: EngineSetting) -> None:
+    whole = loop.do(engine.generate(ask(setting, 3, temperature=0.0)))
+    cut = loop.do(engine.generate(ask(setting, 3, temperature=0.0, stop=("\\boxed",))))
+    assert cut.status is Status.OK
+    assert cut.text == whole.text.partition("\\boxed")[0]
+
+
+def test_a_watch_rule_ends_a_response_in_mid_stream(engine: VllmEngine, loop: Loop, setting: EngineSetting) -> None:
+    seen: list[str] = []
+
+    def enough(text: str) -> bool:
+        seen.append(text)
+        return len(text) > 8
+
+    sample = loop.do(engine.generate(ask(setting, 4), enough))
+    assert sample.status is Status.STOPPED
+    assert sample.text.strip() == seen[-1].strip()
+
+
+def test_log_probabilities_come_when_asked(engine: VllmEngine, loop: Loop, setting: EngineSetting) -> None:
+    sample = loop.do(engine.generate(ask(setting, 5, logprobs=0)))
+    assert sample.mean_logprob is not None
+    assert -10 < sample.mean_logprob < 0
+
+
+def test_an_aborted_request_comes_back_cancelled_with_the_tokens_it_cost(
+    engine: VllmEngine, loop: Loop, setting: EngineSetting
+) -> None:
+    request = ask(setting, 6, max_tokens=1500, temperature=2.0)  # noise: it does not end by itself
+
+    async def abort() -> Sample:
+        running = asyncio.create_task(engine.generate(request))
+        await asyncio.sleep(1)
+        await engine.abort(request.key)
+        return await running
+
+    sample = loop.do(abort())
+    assert sample.status is Status.CANCELLED
+    assert 0 < sample.output_tokens < 1500
+
+
+def test_a_request_that_vllm_refuses_is_a_row_and_the_engine_goes_on(
+    engine: VllmEngine, loop: Loop, setting: EngineSetting
+) -> None:
+    too_long = replace(ask(setting, 7), token_ids=[5] * 3000)
+    refused = loop.do(engine.generate(too_long))
+    assert refused.status is Status.ERROR
+    assert refused.error is not None and "2048" in refused.error
+    assert loop.do(engine.generate(ask(setting, 8))).status is Status.OK
+
+
+def test_everything_vllm_says_goes_to_the_log_file(engine: VllmEngine, setting: EngineSetting) -> None:
+    assert "EngineCore" in setting.log.read_text()
+
+
+def test_a_killed_engine_is_noticed_and_a_fresh_one_answers(
+    engine: VllmEngine, loop: Loop, setting: EngineSetting
+) -> None:
+    """Last in this file: it costs the shared engine its life."""
+    children = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
+    )
+    cores = [int(line.split()[0]) for line in children.stdout.splitlines() if "EngineCore" in line or "spawn" in line]
+    cores = [pid for pid in cores if "resource_tracker" not in _words(pid)]
+    assert cores
+
+    async def killed() -> Sample:
+        running = asyncio.create_task(engine.generate(ask(setting, 9, max_tokens=1500, temperature=2.0)))
+        await asyncio.sleep(1)
+        for pid in cores:
+            os.kill(pid, signal.SIGKILL)
+        return await running
+
+    with pytest.raises(EngineDeadError, match="its last words are in"):
+        loop.do(killed())
+    loop.do(engine.restart())
+    assert loop.do(engine.generate(ask(setting, 10))).status is Status.OK
+
+
+def _words(pid: int) -> str:
+    with open(f"/proc/{pid}/cmdline", "rb") as file:
+        return file.read().replace(b"\0", b" ").decode()
