@@ -114,5 +114,5 @@ def standing_twice(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _among(known: NDArray[np.uint64], values: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Which values are in `known`, which is ascending and not empty."""
-    near: NDArray[np.uint64] = known[np.minimum(np.searchsorted(known, values), len(known) - 1)]
-    return near == values
+    hits: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, values), len(known) - 1)] == values
+    return hits

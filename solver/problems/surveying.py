@@ -161,9 +161,11 @@ def _say(table: Table, tally: _Tally, repeated: int) -> None:
     for kind, told in tally.kinds.items():
         table.say(f"{_rows_note(kind, *told)} (written as failed rows)")
     if repeated:
-        table.say(f"{repeated} rows repeat an earlier problem: each is asked as its own")
+        rows = "1 row repeats" if repeated == 1 else f"{repeated} rows repeat"
+        table.say(f"{rows} an earlier problem: each is asked as its own")
     if tally.nameless:
-        table.say(f"{tally.nameless} rows have no id in column `{table.id}`: one is made")
+        rows = "1 row has" if tally.nameless == 1 else f"{tally.nameless} rows have"
+        table.say(f"{rows} no id in column `{table.id}`: one is made")
 
 
 def _rows_note(kind: str, count: int, shown: Sequence[str]) -> str:

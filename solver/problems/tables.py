@@ -171,7 +171,7 @@ def open_table(spec: InputSpec) -> Table:
         raise refuse(faults)
     various = seen.various - {roles.problem, roles.id}
     notes += [f"column `{name}` holds values of several kinds: kept as text" for name in sorted(various)]
-    kinds = seen.kinds | {name: "text" for name in (roles.problem, roles.id) if name and found.format == "csv"}
+    kinds = seen.kinds | {roles.problem: "text"} if found.format == "csv" else {}
     return Table(spec, found.files, found.format, seen.schema, roles, notes, various, kinds)
 
 

@@ -6,10 +6,8 @@ continues where it was, without code of its own.
 """
 
 import asyncio
-import hashlib
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from solver import answers, votes
@@ -32,10 +30,10 @@ from solver.records import (
     Vote,
 )
 from solver.store import answers as answers_call
+from solver.strategies.call import Call, call_hash, overridden, sample_seed
 
 Ask = Callable[[Request, Watch | None], Awaitable[Sample]]
 Record = Callable[[Sample], Awaitable[None]]
-OVERRIDABLE = frozenset(field.name for field in fields(Sampling))
 
 
 class OwedError(EngineError):
@@ -65,20 +63,6 @@ class Setting:
     eager: Callable[[], bool] = lambda: False
     reasoning: tuple[str, str] | None = answers.DEFAULT_REASONING
     frozen: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """One `ctx.sample` or `ctx.stream`: the request's parts that all its samples share."""
-
-    path: str
-    hash: int
-    role: str
-    messages: tuple[Message, ...]
-    prefix: str
-    token_ids: Sequence[int] | None
-    sampling: Sampling
-    watch: Watch | None
 
 
 class Context:
@@ -121,7 +105,7 @@ class Context:
         with; max_tokens, stop, schema (JSON schema text), logprobs and further sampling fields override
         the job's. Raises TypeError for a sampling field that does not exist.
         """
-        overrides = _overrides(max_tokens, stop, schema, logprobs, sampling)
+        overrides = overridden(max_tokens, stop, schema, logprobs, sampling)
         call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
         tasks = [self._begin(call, k) for k in range(start, start + n)]
         self._has_begun()
@@ -148,7 +132,7 @@ class Context:
 
         Leaving the loop ends the others: they are kept as `cancelled`, for the token accounts only.
         """
-        overrides = _overrides(max_tokens, stop, schema, logprobs, sampling)
+        overrides = overridden(max_tokens, stop, schema, logprobs, sampling)
         call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
         waiting: list[asyncio.Future[Sample]] = []
         asked = 0
@@ -233,16 +217,15 @@ class Context:
         prefix: str,
         overrides: Mapping[str, Any],
         watch: Watch | None,
-    ) -> _Call:
+    ) -> Call:
         setting = self._setting
         asked = tuple(messages) if messages is not None else setting.template.messages(self.problem)
-        identity = json.dumps([role, None if messages is None else asked, prefix, overrides], sort_keys=True)
-        digest = hashlib.blake2b(identity.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        digest = call_hash(role, messages, prefix, overrides)
         ids = setting.tokenizer.prompt(asked, prefix, setting.chat) if setting.tokenizer else None
         sampling = replace(setting.sampling, **overrides)
-        return _Call(path, int.from_bytes(digest, "big"), role, asked, prefix, ids, sampling, watch)
+        return Call(path, digest, role, asked, prefix, ids, sampling, watch)
 
-    def _begin(self, call: _Call, k: int) -> asyncio.Future[Sample]:
+    def _begin(self, call: Call, k: int) -> asyncio.Future[Sample]:
         """The stored sample, or a task that asks for it."""
         key = SampleKey(self.problem.row_id, call.path, call.hash, k)
         room = self._room(call)
@@ -263,13 +246,13 @@ class Context:
             return answers_call(stored)
         return answers_call(stored, max_tokens=max_tokens, context=self._setting.context)
 
-    def _room(self, call: _Call) -> int:
+    def _room(self, call: Call) -> int:
         """Tokens that a response may have: the cap, or what the context leaves; 0 when the prompt is too long."""
         if self._setting.context is None or call.token_ids is None:
             return call.sampling.max_tokens
         return max(0, min(call.sampling.max_tokens, self._setting.context - len(call.token_ids)))
 
-    async def _ask(self, key: SampleKey, call: _Call, room: int) -> Sample:
+    async def _ask(self, key: SampleKey, call: Call, room: int) -> Sample:
         seed = sample_seed(self._setting.seed, key)
         if room == 0:
             count = len(call.token_ids or ())
@@ -291,27 +274,3 @@ class Context:
         for key in keys:
             await self._setting.abort(key)
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def sample_seed(seed: int, key: SampleKey) -> int:
-    """63 bits of a hash of the job's seed and the sample's key: independent of order, batch and resume."""
-    text = f"{seed}\0{key.row_id.hex()}\0{key.path}\0{key.call}\0{key.k}"
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
-
-
-def _overrides(
-    max_tokens: int | None, stop: Sequence[str], schema: str | None, logprobs: bool, sampling: Mapping[str, Any]
-) -> dict[str, Any]:
-    unknown = sorted(set(sampling) - OVERRIDABLE)
-    if unknown:
-        raise TypeError(f"not a sampling field: {', '.join(unknown)}")
-    chosen: dict[str, Any] = dict(sampling)
-    if max_tokens is not None:
-        chosen["max_tokens"] = max_tokens
-    if stop:
-        chosen["stop"] = tuple(stop)
-    if schema is not None:
-        chosen["schema"] = schema
-    if logprobs:
-        chosen["logprobs"] = 0
-    return chosen
