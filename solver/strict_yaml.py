@@ -270,7 +270,7 @@ def shown(value: Any) -> str:
         return "a block of keys" if isinstance(value, dict) else f"a list of length {len(value)}"
     if value is None or isinstance(value, bool):
         return "nothing (null)" if value is None else f"`{str(value).lower()}`"
-    text = printable(str(value))
+    text = str(value)
     return ("the text" if isinstance(value, str) else "the number") + f" `{text[:60]}{'...' if text[60:] else ''}`"
 
 

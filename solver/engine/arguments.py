@@ -146,7 +146,7 @@ def complete(fields: Mapping[str, Any], model: LocalModel, *, on_cpu: bool) -> d
 def environment(*, on_cpu: bool, cpus: int, memory_gib: float) -> dict[str, str]:
     """Environment variables that vLLM must find before it is imported; what the user set already stays."""
     wanted = {
-        "VLLM_WORKER_MULTIPROCESSING_METHOD": "spawn",
+        "VLLM_WORKER_MULTIPROC_METHOD": "spawn",
         "VLLM_NO_USAGE_STATS": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }

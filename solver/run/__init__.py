@@ -138,14 +138,14 @@ class _Owner:
             more = f"{int(wanted.sum()):,} to do" if wanted.any() else "nothing to generate"
             self._say(f"resuming {shown(self._store.path)}: {self._counters.done_before:,} problems done, {more}")
         if wanted.any():
-            asyncio.run(self._drive(wanted))
-            seconds = self._counters.seconds()
+            seconds = asyncio.run(self._drive(wanted))
         else:
             seconds = time.monotonic() - started
         current = self._decisions.current(self._asked.survey.row_id, revote=self._revote)
         return finish(self._store, self._job, self._counters, seconds, current)
 
-    async def _drive(self, wanted: "NDArray[np.bool_]") -> None:
+    async def _drive(self, wanted: "NDArray[np.bool_]") -> float:
+        """Solve what is owed; the seconds from the first admission to the last durable result."""
         asked, job = self._asked, self._job
         grader = Grader()
         writer = self._store.writer(flush_seconds=job.output.flush_seconds, extra=asked.table.schema_other)
@@ -161,12 +161,14 @@ class _Owner:
                     await driver.run(problems(asked.table, asked.survey, wanted))
                 finally:
                     await writer.close()
+                    seconds = self._counters.seconds()
         finally:
             await progress.stop()
             await self._engine.close()
             await grader.close()
         if stop.exit_code is not None and (stop.now or self._counters.problems < int(wanted.sum())):
             raise self._interrupted(stop.exit_code, writer)
+        return seconds
 
     async def _start(self) -> None:
         begun = time.monotonic()
@@ -189,7 +191,7 @@ class _Owner:
             strategy=self._strategy,
             sink=writer,
             holds=lambda row_id: self._store.sample_count(row_id) > 0,
-            stored=self._store.samples_of,
+            stored=self._store.copies_of,
             decision=self._decisions.of,
             setting=lambda driver: self._setting(driver, grader),
         )

@@ -5,18 +5,20 @@
 The owner (one per directory, by lock):
 
     with Store.create_or_open(path, verb="run") as store:     # LockedError, StoreError, MachineError
+        store.epoch                                           # the number of this start
         store.notes                                           # what was found damaged or half done, and mended
         store.check_fingerprint(fingerprint, "solver run ... -o output.dir=...")     # FingerprintError
         store.write_job(text)
         store.done(row_id, decision)                          # a durable result with this decision?
         store.samples_of(row_id, max_tokens=, context=)       # {SampleKey: Sample} that answer this row's calls
+        store.copies_of(row_id)                               # the same without judging, cancelled ones included
         store.sample_count(row_id)                            # durable copies, without reading their texts
         async with store.writer(worker=0, flush_seconds=15.0, flush_bytes=2**28, extra=schema) as writer:
             await writer.add(sample)                          # samples of a problem first,
             await writer.add_result(result)                   # then its result
             await writer.flush()                              # durable now; also happens by itself
             writer.durable_samples, writer.durable_results    # counted from the first row added
-        store.finish(summary, current=pairs_of_row_id_and_decision)
+        store.finish(summary, current)                        # current: (row_id, decision, row) of the input now
 
 `done`, `samples_of` and `sample_count` know what was durable at opening, not what this run adds. Another process (a Ray
 actor) writes with `Writer(path, epoch=store.epoch, worker=n, extra=schema)` and reads with `Store.read(path)`.

@@ -99,6 +99,10 @@ class Store:
         copies = self._ledger.copies_of(row_id)
         return chosen(copy for copy in copies if answers(copy, max_tokens=max_tokens, context=context))
 
+    def copies_of(self, row_id: bytes) -> dict[SampleKey, Sample]:
+        """The copy that stands for each key of this row, cancelled ones included, for whoever judges calls himself."""
+        return chosen(self._ledger.copies_of(row_id))
+
     def sample_count(self, row_id: bytes) -> int:
         """How many copies of this row's samples were durable at opening, cancelled ones included; reads no text."""
         return self._ledger.sample_count(row_id)
