@@ -23,7 +23,8 @@ from annotated_types import Interval, MaxLen, MinLen
 
 from solver.errors import Fault, JobError, nearest
 from solver.records import Sampling
-from solver.strict_yaml import Document, KeyPath, escape, hold, read_file, read_override, write
+from solver.schema import hold
+from solver.strict_yaml import Document, KeyPath, escape, read_file, read_override, write
 
 SELF_CONSISTENCY = "self-consistency"
 COLUMNS = ("problem", "answer", "id")
@@ -101,7 +102,7 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class _SamplingBlock:
     n: Annotated[int, Interval(ge=1, le=100_000)] = 16
-    temperature: Annotated[float, Interval(ge=0, le=10)] = 1.0
+    temperature: Annotated[float, Interval(ge=0, le=2)] = 1.0
     top_p: Annotated[float, Interval(gt=0, le=1)] = 0.8
     top_k: Annotated[int, Interval(ge=0, le=10_000_000)] = 40
     min_p: Annotated[float, Interval(ge=0, le=1)] = 0.0

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from jinja2 import Template, TemplateError
-from jinja2.ext import loopcontrols
+from jinja2.ext import Extension, loopcontrols
+from jinja2.nodes import Node
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from solver.errors import Fault, MachineError, ModelError, PromptError
@@ -206,9 +208,22 @@ def _chat_template(path: Path, settings: Mapping[str, Any]) -> str:
     return str(template)
 
 
+class Generation(Extension):
+    """`{% generation %}` marks what the assistant says, for training; here it only encloses."""
+
+    tags = {"generation"}  # noqa: RUF012 - jinja2's own attribute
+
+    def parse(self, parser: Parser) -> list[Node]:
+        """The block's body."""
+        next(parser.stream)
+        return list(parser.parse_statements(("name:endgeneration",), drop_needle=True))
+
+
 def _compile(source: str) -> Template:
     """The environment transformers renders chat templates in (`transformers.utils.chat_template_utils`)."""
-    environment = ImmutableSandboxedEnvironment(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+    environment = ImmutableSandboxedEnvironment(
+        trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, Generation]
+    )
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise
     environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)

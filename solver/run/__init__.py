@@ -137,10 +137,8 @@ class _Owner:
         if self._counters.done_before or (self._store.epoch or 1) > 1:
             more = f"{int(wanted.sum()):,} to do" if wanted.any() else "nothing to generate"
             self._say(f"resuming {shown(self._store.path)}: {self._counters.done_before:,} problems done, {more}")
-        if wanted.any():
-            seconds = asyncio.run(self._drive(wanted))
-        else:
-            seconds = time.monotonic() - started
+        driven = asyncio.run(self._drive(wanted)) if wanted.any() else None
+        seconds = time.monotonic() - started if driven is None else driven
         current = self._decisions.current(self._asked.survey.row_id, revote=self._revote)
         return finish(self._store, self._job, self._counters, seconds, current)
 

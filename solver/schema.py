@@ -1,0 +1,79 @@
+"""The door of a strict document: pydantic holds it to a dataclass, and its complaints become faults in our words.
+
+Between `strict_yaml.py`, which knows where every value stands, and `job.py`, which brings the dataclass.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any, TypeVar, get_type_hints
+
+from solver.errors import nearest
+from solver.strict_yaml import Document, KeyPath
+
+Schema = TypeVar("Schema")
+
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*[0-9](?:[eE][-+]?[0-9]{1,2})?")
+
+
+def hold(document: Document, schema: type[Schema]) -> Schema | None:
+    """The document as the dataclass `schema` (its `__pydantic_config__` strict), or None: see `Document.found`."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return TypeAdapter(schema).validate_json(json.dumps(document.value))
+    except ValidationError as error:
+        for wrong in error.errors(include_url=False, include_input=False):
+            path = tuple(map(str, wrong["loc"]))
+            if wrong["type"] == "unexpected_keyword_argument":
+                document.fault(path, "unknown key", _known(path, schema))
+            elif wrong["type"] == "missing":
+                document.fault(path, "is missing")
+            else:
+                limits = {
+                    name: f"{limit:g}" if isinstance(limit, float) else limit
+                    for name, limit in wrong.get("ctx", {}).items()
+                    if name in _LIMITS
+                }
+                wanted = _WANTED.get(wrong["type"], "something else").format(**limits)
+                fix = "" if path in document.unexpanded else _plainly(wrong["type"], document.get(path))
+                document.fault(path, f"must be {wanted}, not {document.given(path)}", fix)
+    return None
+
+
+_LIMITS = ("ge", "gt", "le", "max_length")
+_WANTED: Mapping[str, str] = {  # pydantic's error types in our words
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "bool_type": "true or false",
+    "string_type": "text",
+    "dataclass_type": "a block of keys",
+    "dict_type": "a block of keys",
+    "tuple_type": "a list",
+    "greater_than_equal": "at least {ge}",
+    "greater_than": "above {gt}",
+    "less_than_equal": "at most {le}",
+    "string_too_short": "text that is not empty",
+    "too_long": "a list of at most {max_length} items",
+}
+
+
+def _known(path: KeyPath, schema: Any) -> str:
+    """The known key nearest to the last of `path`, or the block where that very key is known."""
+    for key in path[:-1]:
+        schema = get_type_hints(schema)[key]
+    blocks = {name: kind for name, kind in get_type_hints(schema).items() if is_dataclass(kind)}
+    home = [name for name, kind in blocks.items() if path[-1] in get_type_hints(kind)]
+    return f"It belongs in `{home[0]}`" if home else nearest(path[-1], (known.name for known in fields(schema)))
+
+
+def _plainly(kind: str, value: Any) -> str:
+    """How to write what was probably meant, or nothing."""
+    if kind == "string_type" and isinstance(value, int | float):
+        return f'Write "{str(value).lower() if isinstance(value, bool) else value}" in quotes'
+    if isinstance(value, bool) or not _NUMBER.fullmatch(text := str(value).replace("_", "")):
+        return ""
+    if kind == "float_type":
+        return f"Write {float(text):g}"
+    return f"Write {float(text):.0f}" if kind == "int_type" and float(text).is_integer() else ""
