@@ -32,7 +32,11 @@ class Stop:
 
 @contextmanager
 def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
-    """Inside the running event loop: SIGINT and SIGTERM become wishes."""
+    """Inside the running event loop: SIGINT and SIGTERM become wishes.
+
+    After a wish both stay ignored, so that an impatient third Ctrl-C cannot hit the process while it takes leave;
+    a Python program that goes on living after InterruptedRunError sets its own handlers again.
+    """
     loop = asyncio.get_running_loop()
 
     def interrupted() -> None:
@@ -45,8 +49,10 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
-        loop.remove_signal_handler(signal.SIGTERM)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            if stop.gently:
+                signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
