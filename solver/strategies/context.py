@@ -81,7 +81,8 @@ class Context:
         self._setting = setting
         self._stored = stored
         self._priority = priority
-        self._live: dict[SampleKey, asyncio.Task[Sample]] = {}
+        self._asked: dict[SampleKey, asyncio.Future[Sample]] = {}
+        self._live: dict[SampleKey, asyncio.Future[Sample]] = {}
 
     async def sample(
         self,
@@ -226,19 +227,20 @@ class Context:
         return Call(path, digest, role, asked, prefix, ids, sampling, watch)
 
     def _begin(self, call: Call, k: int) -> asyncio.Future[Sample]:
-        """The stored sample, or a task that asks for it."""
+        """What this life has asked already, the stored sample, or a task that asks for it."""
         key = SampleKey(self.problem.row_id, call.path, call.hash, k)
-        room = self._room(call)
+        if (known := self._asked.get(key)) is not None and _holds(known):
+            return known
         stored = self._stored.get(key)
         if stored is not None and self._stands(stored, call.sampling.max_tokens):
             self.spent += stored.output_tokens
             future: asyncio.Future[Sample] = asyncio.get_running_loop().create_future()
             future.set_result(stored)
-            return future
-        task = asyncio.create_task(self._ask(key, call, room))
-        self._live[key] = task
-        task.add_done_callback(lambda _: self._live.pop(key, None))
-        return task
+        else:
+            future = self._live[key] = asyncio.create_task(self._ask(key, call, self._room(call)))
+            future.add_done_callback(lambda _: self._live.pop(key, None))
+        self._asked[key] = future
+        return future
 
     def _stands(self, stored: Sample, max_tokens: int) -> bool:
         """Whether a durable copy answers: not where a raised cap would let a truncated one go on."""
@@ -274,3 +276,10 @@ class Context:
         for key in keys:
             await self._setting.abort(key)
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _holds(asked: "asyncio.Future[Sample]") -> bool:
+    """Whether an earlier question of this life still answers: not one that was cancelled or failed to come."""
+    if not asked.done():
+        return True
+    return not asked.cancelled() and asked.exception() is None and asked.result().finished

@@ -1,0 +1,141 @@
+"""The command line as a user types it: words, exit codes, and what stands on which stream."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+from desk import Desk, environment, solver
+
+from solver.store import Store
+
+ROWS = [{"id": f"p{i}", "problem": f"What is {i}?", "answer": str(i)} for i in range(40)]
+REPLIES = {row["problem"]: [f"It is \\boxed{{{row['answer']}}}"] for row in ROWS}
+
+
+def test_every_verb_explains_itself_and_the_exit_codes_are_listed(desk: Desk) -> None:
+    top = solver(desk, "--help")
+    assert (top.returncode, top.stderr) == (0, "")
+    listed = {line.split()[0] for line in top.stdout.splitlines() if line.strip()}
+    assert {"0", "1", "2", "3", "4", "75", "130", "run", "check", "show", "revote"} <= listed
+    for verb in ("run", "check", "show", "revote"):
+        told = solver(desk, verb, "--help")
+        assert (told.returncode, told.stderr) == (0, "") and f" {verb} [OPTIONS]" in told.stdout
+    assert solver(desk, "--version").stdout.startswith("solver")
+
+
+def test_results_go_to_standard_output_and_everything_else_to_standard_error(desk: Desk) -> None:
+    desk.lay(ROWS[:5], REPLIES)
+    first = solver(desk, "run", "job.yaml")
+    assert first.returncode == 0
+    assert "majority       100.0%" in first.stdout and "out/samples/" in first.stdout
+    assert "found by its name" in first.stderr and "found by its name" not in first.stdout
+    assert not set("\r\x1b") & set(first.stderr), "plain lines where no terminal is"
+    assert "5/5 problems" in first.stderr.splitlines()[-1]
+    quiet = solver(desk, "run", "job.yaml", "--quiet", "--json")
+    assert (quiet.returncode, quiet.stderr) == (0, "")
+    told = json.loads(quiet.stdout)
+    assert told["this_run"]["samples"] == 0 and told["stats"]["majority"]["value"] == 1.0
+
+
+def test_json_of_every_verb_parses(desk: Desk) -> None:
+    desk.lay(ROWS[:2], REPLIES).run()
+    for words in (["check", "job.yaml"], ["show", "out"], ["show", "out", "p1"], ["revote", "out"]):
+        told = solver(desk, *words, "--json")
+        assert told.returncode == 0, told.stderr
+        assert isinstance(json.loads(told.stdout), dict)
+
+
+def test_all_faults_of_a_job_are_told_at_once(desk: Desk) -> None:
+    wrong = {"tempature": 1, "n": 0}
+    desk.lay(ROWS, REPLIES, sampling=wrong, engine={"slot": 3}, strategy={"name": "self-consistancy"})
+    told = solver(desk, "run", "job.yaml")
+    assert (told.returncode, told.stdout) == (2, "")
+    lines = told.stderr.splitlines()
+    assert len(lines) == 4 and all(line.startswith("error: ") for line in lines)
+    for word in ("`temperature`", "sampling.n", "`slots`", "`self-consistency`"):
+        assert word in told.stderr
+    assert not desk.out.exists()
+    assert solver(desk, "check", "job.yaml").stderr == told.stderr
+
+
+def test_bad_usage_is_exit_2_in_words(desk: Desk) -> None:
+    desk.lay(ROWS[:1], REPLIES).run()
+    cases: list[tuple[list[str], str]] = [
+        (["run", "nowhere.yaml"], "nowhere.yaml"),
+        (["run", "job.yaml", "-o", "sampling.nn=3"], "nn"),
+        (["run", "job.yaml", "-o", "input.path=nowhere.parquet"], "nowhere.parquet"),
+        (["run"], "JOB"),
+        (["rum", "job.yaml"], "rum"),
+        (["show", "nowhere"], "nowhere"),
+        (["show", "out", "nobody"], "nobody"),
+        (["revote", "out", "-o", "sampling.seed=3"], "sampling.seed"),
+    ]
+    for words, says in cases:
+        told = solver(desk, *words)
+        assert told.returncode == 2 and says in told.stderr and "Traceback" not in told.stderr, words
+
+
+def test_what_is_no_run_directory_is_said_in_one_line(desk: Desk) -> None:
+    (desk.home / "empty").mkdir()
+    for verb in ("show", "revote"):
+        told = solver(desk, verb, "empty")
+        assert told.returncode in (1, 2) and len(told.stderr.splitlines()) == 1 and "empty" in told.stderr
+    assert not list((desk.home / "empty").iterdir()), "looking leaves nothing behind"
+
+
+def test_failed_problems_are_exit_3_and_the_rest_is_complete(desk: Desk) -> None:
+    desk.lay([*ROWS, {"id": "blank", "problem": " ", "answer": "1"}], REPLIES)
+    told = solver(desk, "run", "job.yaml")
+    assert told.returncode == 3 and "41 (1 failed" in told.stdout
+    assert solver(desk, "run", "job.yaml").returncode == 3, "and it stays so"
+
+
+def test_a_directory_in_use_is_exit_75_and_names_its_owner(desk: Desk) -> None:
+    desk.lay(ROWS[:1], REPLIES).run()
+    with Store.create_or_open(desk.out):
+        second = solver(desk, "run", "job.yaml")
+        assert second.returncode == 75 and str(os.getpid()) in second.stderr and "Traceback" not in second.stderr
+        assert solver(desk, "show", "out").returncode == 0, "looking is always allowed"
+
+
+def test_a_model_that_cannot_be_had_is_exit_4(desk: Desk) -> None:
+    desk.lay(ROWS[:1], REPLIES, model={"source": "hf:no/model"})
+    job = json.loads(desk.job.read_text()) | {"engine": {"kind": "vllm"}}
+    desk.job.write_text(json.dumps(job))
+    told = solver(desk, "run", "job.yaml", HF_HUB_OFFLINE="1", HF_HOME=str(desk.home / "hub"))
+    faults = [line for line in told.stderr.splitlines() if line.startswith("error: ")]
+    assert told.returncode == 4 and len(faults) == 1 and "hf:no/model" in faults[0] and "Traceback" not in told.stderr
+    assert not desk.out.exists(), "nothing is written for a run that cannot begin"
+
+
+def test_show_tells_a_problem_with_its_classes_and_one_sample_of_each(desk: Desk) -> None:
+    row = {"id": "half", "problem": "What is a half?", "answer": "1/2"}
+    desk.lay([row], ["So \\boxed{0.5}", "Or \\boxed{1/2}", "No \\boxed{3}", "Who knows"], sampling={"n": 24}).run()
+    found = desk.results()["half"]
+    told = solver(desk, "show", "out", "half").stdout
+    winner, loser = found["classes"]
+    assert f"{winner['votes']} of {found['n_valid']} valid votes" in told
+    assert f"── {winner['answer']}  {winner['votes']} votes" in told and f"── {loser['answer']}" in told
+    assert "0.5" in told and "1/2" in told and "without a vote: k=" in told
+    assert solver(desk, "show", "out", found["row_id"]).stdout == told, "the row id is a name, too"
+
+
+def test_a_reader_that_hangs_up_is_no_crash(desk: Desk) -> None:
+    desk.lay(ROWS[:1], ["word " * 40_000 + "\\boxed{0}"], sampling={"max_tokens": 99_999}).run()
+    line = f"{sys.executable} -m solver show out p0 --full | head -c 10"
+    told = subprocess.run(
+        line, shell=True, cwd=desk.home, env=environment(), capture_output=True, text=True, check=False
+    )
+    assert told.stderr == "" and len(told.stdout) == 10
+
+
+def test_check_says_what_a_run_would_do_and_writes_nothing(desk: Desk) -> None:
+    row: dict[str, Any] = {"id": "a", "problem": "How {{ many }}?", "answer": "7"}
+    desk.lay([row], REPLIES, prompt={"template": "cot", "system": "Be brief."})
+    told = solver(desk, "check", "job.yaml")
+    assert told.returncode == 0, told.stderr
+    for words in ("1 problems x 4 samples = 4 samples", "How {{ many }}?", "Be brief.", "references 1 of"):
+        assert words in told.stdout
+    assert sorted(path.name for path in desk.home.iterdir()) == ["job.yaml", "problems.jsonl", "replies.json"]
