@@ -115,7 +115,8 @@ class Progress:
     def _now(self, seconds: float) -> float:
         """Tokens a second over the last window."""
         tokens = self._counters.output_tokens
-        self._recent = [point for point in self._recent if point[0] > seconds - WINDOW_SECONDS] or [(0.0, 0)]
+        inside = [point for point in self._recent if point[0] > seconds - WINDOW_SECONDS]
+        self._recent = inside or self._recent[-1:] or [(0.0, 0)]
         since, before = self._recent[0]
         self._recent.append((seconds, tokens))
         return (tokens - before) / max(seconds - since, 1e-9)

@@ -48,9 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 0
+    except SystemExit as left:  # click's own way out when the reader of a pipe hangs up
+        code = 0 if isinstance(left.__context__, BrokenPipeError) else left.code
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         code = 130

@@ -49,7 +49,6 @@ SCHEDULING = frozenset(
         "num_gpu_blocks_override",
         "block_size",
         "cpu_offload_gb",
-        "swap_space",
         "watermark",
         "tensor_parallel_size",
         "pipeline_parallel_size",

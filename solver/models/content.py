@@ -15,7 +15,10 @@ TOKENIZER_FILES = (
     "tokenizer.model",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
 )
 CONFIG_FILES = ("config.json", "generation_config.json")
 
@@ -54,9 +57,10 @@ def _remembered(weights: list[Path]) -> dict[str, str]:
     """File name -> digest, reading only files that are new or changed since they were last hashed."""
     memory = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "solver" / "weights.json"
     try:
-        known = json.loads(memory.read_text("utf-8"))
+        read = json.loads(memory.read_text("utf-8"))
     except (OSError, ValueError):
-        known = {}
+        read = None
+    known = read if isinstance(read, dict) else {}
     found, fresh = {}, {}
     for file in weights:
         stat = file.stat()

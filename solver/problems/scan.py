@@ -46,6 +46,7 @@ def _collect(faults: list[Fault]) -> Callable[[Fault], None]:
 
 
 def scan_parquet(files: Iterable[Path], limit: int | None, faults: list[Fault]) -> Seen:
+    """The scan of a parquet file: its schema, from the footer."""
     rows, schema = 0, pa.schema([])
     for file in files:
         if (footer := parquet.read_schema(file, faults.append)) is None:

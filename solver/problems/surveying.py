@@ -68,6 +68,7 @@ def values_read(table: Table, columns: Mapping[str, str], batch: Batch) -> tuple
 
 
 def transposed(columns: Mapping[str, list[Any]], rows: int) -> Iterator[tuple[Any, ...]]:
+    """Rows of values from columns of values; as many empty rows where there are no columns."""
     return zip(*columns.values(), strict=True) if columns else iter([()] * rows)
 
 

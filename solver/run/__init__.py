@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import gc
 import shlex
 import time
 from collections.abc import Sequence
@@ -124,13 +125,13 @@ class _Owner:
         self._job = asked.job
         self._revote = isinstance(made, Recorded)
         self._strategy = strategies.make(self._job.strategy, self._job.n)
-        self._decisions = Decisions(self._job, self._strategy, asked.survey.rows)
+        self._decisions = Decisions(self._job, self._strategy, asked.survey.rows, revote=self._revote)
         self._counters = Counters(total=asked.survey.rows)
 
     def work(self) -> Summary:
         """Drive what is owed, then finish."""
         started = time.monotonic()
-        wanted = owed(self._asked, self._decisions, self._store.done, revote=self._revote)
+        wanted = owed(self._asked, self._decisions, self._store.done)
         self._counters.done_before = len(wanted) - int(wanted.sum())
         for note in self._store.notes:
             self._say(note)
@@ -139,7 +140,7 @@ class _Owner:
             self._say(f"resuming {shown(self._store.path)}: {self._counters.done_before:,} problems done, {more}")
         driven = asyncio.run(self._drive(wanted)) if wanted.any() else None
         seconds = time.monotonic() - started if driven is None else driven
-        current = self._decisions.current(self._asked.survey.row_id, revote=self._revote)
+        current = self._decisions.current(self._asked.survey.row_id)
         return finish(self._store, self._job, self._counters, seconds, current)
 
     async def _drive(self, wanted: "NDArray[np.bool_]") -> float:
@@ -180,6 +181,8 @@ class _Owner:
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
             raise InterruptedRunError(f"stopped while the engine was starting. {self._resume}", code) from None
+        gc.collect()
+        gc.freeze()  # what start-up made stays for good: later collections need not stop the loop to look at it
         if not self._revote and self._served.model is not None:
             self._say(f"engine ready after {time.monotonic() - begun:.0f} s")
 

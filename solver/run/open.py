@@ -131,15 +131,17 @@ class Decisions:
 
     The hash of strategy, parameters (n among them), extraction and vote versions, reasoning tags and the
     problem's reference. Where a response was cut, the caps count too: a raised cap decides such problems anew.
-    A result that wants more samples than the run holds is current for `revote` only.
+    A revote takes cut samples as they stand, and may want more samples than the run holds; a later run decides
+    both anew, so its results of such problems are current for `revote` only.
     """
 
-    def __init__(self, job: Job, strategy: Strategy, rows: int) -> None:
+    def __init__(self, job: Job, strategy: Strategy, rows: int, *, revote: bool) -> None:
         import numpy as np
 
         versions = {"answers": answers.VERSION, "votes": votes.VERSION}
         self._rules = canonical_hash({"strategy": dict(strategy.parameters), "versions": versions})
         self._caps = canonical_hash([job.sampling.max_tokens, job.engine.get("max_model_len")])
+        self._revote = revote
         self._whole: NDArray[np.uint64] = np.zeros(rows, dtype=np.uint64)
 
     def whole(self, problem: Problem) -> int:
@@ -154,17 +156,21 @@ class Decisions:
         if result.status is Outcome.WANTS_MORE:
             return _hash64(whole, "wants more")
         too_long = any("too_long" in candidate.marks for candidate in result.candidates)
-        return _hash64(whole, self._caps) if result.n_truncated or too_long else whole
+        if not result.n_truncated and not too_long:
+            return whole
+        return _hash64(whole, "cut, as it stands" if self._revote else self._caps)
 
-    def accepted(self, whole: int, *, revote: bool) -> tuple[int, ...]:
+    def accepted(self, whole: int) -> tuple[int, ...]:
         """Every decision of a problem that counts as current."""
         cut = _hash64(whole, self._caps)
-        return (whole, cut, _hash64(whole, "wants more")) if revote else (whole, cut)
+        if not self._revote:
+            return (whole, cut)
+        return (whole, cut, _hash64(whole, "cut, as it stands"), _hash64(whole, "wants more"))
 
-    def current(self, row_id: Callable[[int], bytes], *, revote: bool) -> Iterator[tuple[bytes, int, int]]:
+    def current(self, row_id: Callable[[int], bytes]) -> Iterator[tuple[bytes, int, int]]:
         """(row id, decision, row) of everything that belongs in the finished results table."""
         for row, whole in enumerate(self._whole.tolist()):
-            for decision in self.accepted(whole, revote=revote):
+            for decision in self.accepted(whole):
                 yield row_id(row), decision, row
 
 
@@ -172,14 +178,12 @@ def _hash64(*parts: Any) -> int:
     return int(canonical_hash(list(parts))[:16], 16)
 
 
-def owed(
-    asked: Asked, decisions: Decisions, done: Callable[[bytes, int], bool], *, revote: bool
-) -> "NDArray[np.bool_]":
+def owed(asked: Asked, decisions: Decisions, done: Callable[[bytes, int], bool]) -> "NDArray[np.bool_]":
     """Which rows of the input have no current durable result; shape (rows,)."""
     import numpy as np
 
     mask = np.ones(asked.survey.rows, dtype=np.bool_)
     for problem in problems(asked.table, asked.survey):
-        wanted = decisions.accepted(decisions.whole(problem), revote=revote)
+        wanted = decisions.accepted(decisions.whole(problem))
         mask[problem.row] = not any(done(problem.row_id, decision) for decision in wanted)
     return mask

@@ -124,11 +124,11 @@ def test_show_tells_a_problem_with_its_classes_and_one_sample_of_each(desk: Desk
 
 def test_a_reader_that_hangs_up_is_no_crash(desk: Desk) -> None:
     desk.lay(ROWS[:1], ["word " * 40_000 + "\\boxed{0}"], sampling={"max_tokens": 99_999}).run()
-    line = f"{sys.executable} -m solver show out p0 --full | head -c 10"
+    line = f"set -o pipefail; {sys.executable} -m solver show out p0 --full | head -c 10"
     told = subprocess.run(
-        line, shell=True, cwd=desk.home, env=environment(), capture_output=True, text=True, check=False
+        ["bash", "-c", line], cwd=desk.home, env=environment(), capture_output=True, text=True, check=False
     )
-    assert told.stderr == "" and len(told.stdout) == 10
+    assert (told.stderr, len(told.stdout), told.returncode) == ("", 10, 0)
 
 
 def test_check_says_what_a_run_would_do_and_writes_nothing(desk: Desk) -> None:

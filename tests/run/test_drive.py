@@ -1,7 +1,10 @@
 """The driver: many problems over one engine, and what becomes of each when something goes wrong."""
 
 import asyncio
+import gc
 import itertools
+import os
+import signal
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +16,8 @@ from line import Line, asked
 from solver.engine.scripted import Reply
 from solver.errors import InputError, StoreError
 from solver.records import Outcome, Problem, Request, Result, Sample, SampleKey, Status
+from solver.run.drive import PREFETCH, Prefetch
+from solver.run.stop import Stop, breaking_off, listening
 from solver.strategies.context import Context
 from solver.strategies.self_consistency import SelfConsistency
 
@@ -51,10 +56,33 @@ def test_the_engine_is_kept_full_but_not_flooded(n: int) -> None:
         return Reply("\\boxed{1}", seconds=0.02)
 
     line = Line(script, slots=8)
-    line.run(asked(320 // n), SelfConsistency(n))
+    line.run(asked(max(120 // n, 20)), SelfConsistency(n))
     assert max(seen) <= 2 * 8 - 1 + n, "twice the slots, and the problem that went over"
     middle = seen[40:-40]
     assert min(middle) >= 8, "while problems are left every slot has work"
+
+
+def test_the_next_problems_are_read_before_they_are_needed() -> None:
+    read: list[int] = []
+
+    def source() -> Iterator[Problem]:
+        for problem in asked(300):
+            read.append(problem.row)
+            yield problem
+
+    async def rows() -> list[int]:
+        ahead = Prefetch(source())
+        first = await ahead.next()
+        while len(read) < 2 * PREFETCH:
+            await asyncio.sleep(0.001)
+        assert first is not None and not ahead.exhausted
+        found = [first.row]
+        while (problem := await ahead.next()) is not None:
+            found.append(problem.row)
+        assert ahead.exhausted
+        return found
+
+    assert asyncio.run(asyncio.wait_for(rows(), 20)) == list(range(300))
 
 
 def test_samples_of_one_problem_are_asked_side_by_side_and_earlier_problems_first() -> None:
@@ -71,6 +99,28 @@ def test_a_bug_of_the_strategy_fails_one_problem_not_the_run() -> None:
     reasons = [s.error for s in line.samples if s.status is Status.ERROR]
     assert len(reasons) == 1 and "KeyError" in str(reasons[0]) and "a strategy's bug" in str(reasons[0])
     assert line.counters.failed == 1
+
+
+class Hasty:
+    """Takes the first answer that comes and leaves the others in flight."""
+
+    parameters: Mapping[str, Any] = {}
+
+    async def solve(self, problem: Problem, ctx: Context) -> Result:
+        async for sample in ctx.stream(9, ahead=2, path="answer"):
+            candidates = await ctx.classes([ctx.candidate(sample)])
+            return ctx.result(candidates, await ctx.vote(candidates))
+        raise AssertionError("a stream ended without a sample")
+
+
+def test_what_a_strategy_no_longer_needs_is_cancelled_and_counted() -> None:
+    line = Line(lambda request: Reply("so \\boxed{1}", seconds=0.001 if request.key.k == 0 else 1000.0))
+    line.run(asked(20), Hasty())
+    assert set(line.outcomes().values()) == {Outcome.OK} and len(line.results) == 20
+    by_status = Counter(sample.status for sample in line.samples)
+    assert by_status[Status.OK] == 20 and by_status[Status.CANCELLED] >= 40, "two ahead of each, and they are kept"
+    assert line.counters.in_flight == 0
+    assert sum(r.output_tokens for r in line.results) == sum(s.output_tokens for s in line.samples)
 
 
 def test_what_cannot_be_asked_is_a_failed_row_with_its_reason() -> None:
@@ -115,6 +165,44 @@ def test_a_stop_at_once_waits_for_nothing_and_keeps_what_is_finished() -> None:
     asyncio.run(impatient())
     assert line.outcomes() == {"p0": "ok", "p1": "ok", "p2": "ok"}
     assert len(line.samples) == 12, "no half-made samples are recorded"
+
+
+@pytest.fixture
+def handlers() -> Iterator[None]:
+    """Signal handlers as they were: a stopped run leaves both ignored."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    kept = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, kept, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("handlers")
+def test_signals_are_wishes_ctrl_c_gently_then_at_once_and_sigterm_at_once() -> None:
+    async def heard(*numbers: signal.Signals) -> Stop:
+        stop = Stop()
+        with listening(stop, said.append):
+            for number in numbers:
+                os.kill(os.getpid(), number)
+                await asyncio.sleep(0.02)
+        return stop
+
+    said: list[str] = []
+    once = asyncio.run(heard(signal.SIGINT))
+    assert (once.gently, once.now, once.exit_code) == (True, False, 130) and "again: at once" in said[-1]
+    twice = asyncio.run(heard(signal.SIGINT, signal.SIGINT))
+    assert (twice.now, twice.exit_code) == (True, 130) and said[-1] == "stopping now"
+    ended = asyncio.run(heard(signal.SIGTERM))
+    assert (ended.now, ended.exit_code) == (True, 143)
+
+
+@pytest.mark.usefixtures("handlers")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_the_engine_starts_breaks_off(number: signal.Signals, code: int) -> None:
+    with pytest.raises(SystemExit) as left, breaking_off():
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+    assert left.value.code == code
 
 
 def test_a_disk_that_fails_ends_the_run_with_its_error() -> None:
@@ -167,8 +255,13 @@ def test_thousands_of_problems_keep_the_loop_responsive() -> None:
         await line.drive(asked(5000))
         pulsing.cancel()
 
+    gc.collect()
+    gc.freeze()  # what other tests left in memory is not this one's to walk
     begun = time.thread_time()
-    asyncio.run(watched())
+    try:
+        asyncio.run(watched())
+    finally:
+        gc.unfreeze()
     assert len(line.results) == 5000 and len(line.samples) == 20_000
     assert max(gaps) < 0.25, "seconds of this thread's own time in which nothing else could run"
     assert time.thread_time() - begun < 30

@@ -54,3 +54,16 @@ def test_revote_counts_a_corrected_reference(desk: Desk) -> None:
     desk.lay([{"problem": "Which?", "answer": "1", "id": "one"}], ["\\boxed{2}"]).run()
     desk.table([{"problem": "Which?", "answer": "2", "id": "one"}])
     assert desk.revote().samples == 0 and desk.results()["one"]["correct"] is True
+
+
+def test_revote_takes_cut_samples_as_they_are_whatever_the_cap_is_now(desk: Desk) -> None:
+    """A run under a higher cap that was killed at its start leaves its job file and the old, shorter samples."""
+    desk.lay(ROWS[1:], {ROWS[1]["problem"]: ["step " * 60 + "\\boxed{4}"]}).run()
+    job = desk.out / "job.yaml"
+    text = job.read_text("utf-8")
+    assert "max_tokens: 50" in text
+    job.write_text(text.replace("max_tokens: 50", "max_tokens: 100"), "utf-8")
+    summary = desk.revote()
+    assert (summary.samples, summary.stats.wants_more, summary.stats.truncated) == (0, 0, 4)
+    assert desk.run("sampling.max_tokens=100").samples == 4, "a run redoes them"
+    assert desk.results()["four"]["correct"] is True
