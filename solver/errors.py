@@ -11,10 +11,12 @@ wrong, where, and how to mend it; the command line prints it without a traceback
     │   ├── ModelError          2   a model's directory, name or tokenizer
     │   └── FingerprintError    2   the run directory holds samples of another distribution
     ├── StoreError              1   a run directory that cannot be read or written as promised
+    │   └── NotARunError        2   a directory that is no run, or holds something else
     ├── MachineError            4   memory, disk, driver, a missing package
     ├── LockedError            75   another process owns the run directory
     ├── EngineError             1   the engine cannot serve requests at all
-    │   └── EngineDeadError     1   the engine died; its unfinished requests may be asked of a fresh one
+    │   ├── EngineDeadError     1   the engine died; its unfinished requests may be asked of a fresh one
+    │   └── OwedError           1   a sample was asked for that a recorded run does not hold
     └── InterruptedRunError   130   stopped by a signal (130 SIGINT, 143 SIGTERM); everything durable is kept
 """
 
@@ -75,6 +77,12 @@ class StoreError(SolverError):
     """A run directory cannot be read or written as promised."""
 
 
+class NotARunError(StoreError):
+    """A directory that is no run directory, or an output directory that holds something else."""
+
+    exit_code = 2
+
+
 class MachineError(SolverError):
     """Memory, disk, driver or an uninstalled package stands in the way."""
 
@@ -93,6 +101,10 @@ class EngineError(SolverError):
 
 class EngineDeadError(EngineError):
     """The engine died under way; requests it had not finished may be asked again."""
+
+
+class OwedError(EngineError):
+    """A sample was asked for that the run does not hold, where nothing may be generated."""
 
 
 class InterruptedRunError(SolverError):

@@ -45,9 +45,9 @@ class Counters:
         self.problems += 1
         self.failed += str(result.status) == "failed"
         judged = [candidate.correct for candidate in result.candidates if candidate.correct is not None]
-        if judged:
+        if judged or (result.problem.reference is not None and not result.candidates and result.status == "failed"):
             self.graded += 1
-            self.graded_right += sum(judged) / len(judged)
+            self.graded_right += sum(judged) / len(judged) if judged else 0.0
             self.majority_right += bool(result.vote.correct)
 
     def seconds(self) -> float:

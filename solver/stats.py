@@ -34,7 +34,8 @@ NOTHING = Share(None, None, None)
 class Stats:
     """Headline numbers of a run.
 
-    referenced: problems with a reference, over which pass_at_1 and majority are taken; agreement: mean
+    referenced: problems with a gradable reference, over which pass_at_1 and majority are taken; ungradable: those
+    whose reference cannot be graded; agreement: mean
     share of valid votes that the winner has; truncated: truncated candidates of all candidates.
     """
 
@@ -48,6 +49,7 @@ class Stats:
     truncated: int
     output_tokens: int
     referenced: int
+    ungradable: int
     pass_at_1: Share
     majority: Share
     agreement: Share
@@ -77,7 +79,7 @@ def summarize(rows: Iterable[dict[str, Any]]) -> Stats:
     """Headline numbers over rows of the results table (`COLUMNS` suffice)."""
     counts = dict.fromkeys(("ok", "no_answer", "failed", "wants_more"), 0)
     totals = dict.fromkeys(("n_samples", "n_valid", "n_truncated", "output_tokens", "tie"), 0)
-    rates, agreements, right = Moments(), Moments(), 0
+    rates, agreements, right, ungradable = Moments(), Moments(), 0, 0
     for row in rows:
         counts[row["status"]] += 1
         for name in totals:
@@ -85,7 +87,10 @@ def summarize(rows: Iterable[dict[str, Any]]) -> Stats:
         if row["agreement"] is not None:
             agreements.add(row["agreement"])
         if row["reference"] is not None and row["status"] != "wants_more":
-            judged = [bool(candidate["correct"]) for candidate in row["candidates"]]
+            judged = [one["correct"] for one in row["candidates"] if one["correct"] is not None]
+            if row["candidates"] and not judged:
+                ungradable += 1
+                continue
             rates.add(sum(judged) / len(judged) if judged else 0.0)
             right += bool(row["correct"])
     return Stats(
@@ -99,6 +104,7 @@ def summarize(rows: Iterable[dict[str, Any]]) -> Stats:
         truncated=totals["n_truncated"],
         output_tokens=totals["output_tokens"],
         referenced=rates.count,
+        ungradable=ungradable,
         pass_at_1=rates.interval(),
         majority=wilson(right, rates.count),
         agreement=agreements.interval(),

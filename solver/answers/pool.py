@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any
 
 from solver.answers import residue
+from solver.errors import MachineError
 
 if TYPE_CHECKING:  # asyncio takes 40 ms to import, and only the first residue needs it
     import asyncio
@@ -42,7 +43,7 @@ class ResiduePool:
         future = self._outcomes.get(known)
         if future is None:
             future = self._outcomes[known] = asyncio.ensure_future(self._attempts(task, texts))
-            future.add_done_callback(lambda done: self._forget(known) if done.cancelled() else None)
+            future.add_done_callback(lambda done: self._forget(known) if _unknown(done) else None)
             if len(self._outcomes) > self._kept:
                 self._outcomes.popitem(last=False)
         self._outcomes.move_to_end(known)
@@ -64,7 +65,7 @@ class ResiduePool:
         from concurrent.futures.process import BrokenProcessPool
 
         for _ in range(2):
-            pool = self._pool or await asyncio.to_thread(self._started)
+            pool = self._pool or await asyncio.to_thread(self._start)
             try:
                 return await asyncio.wrap_future(_scheduled(pool, task, texts, self._seconds))
             except BrokenProcessPool:  # a worker died idle, by other hands: a fresh pool, once
@@ -72,6 +73,17 @@ class ResiduePool:
             except _failures():
                 return None
         return None
+
+    def _start(self) -> Any:
+        """The pool. Raises MachineError when no worker can be started: that is nobody's answer's fault."""
+        from concurrent.futures.process import BrokenProcessPool
+
+        refusals: tuple[type[BaseException], ...] = (RuntimeError, BrokenProcessPool, *_failures())
+        try:
+            return self._started()
+        except refusals as error:
+            told = str(error) or type(error).__name__
+            raise MachineError(f"the workers that grade answers cannot start: {told}") from error
 
     def _started(self) -> Any:
         with self._starting:
@@ -84,6 +96,11 @@ class ResiduePool:
             if self._pool is pool:
                 self._pool = None
         _stop(pool)
+
+
+def _unknown(done: "asyncio.Future[Any]") -> bool:
+    """Whether a task ended without a verdict that could be remembered."""
+    return done.cancelled() or done.exception() is not None
 
 
 def _process_pool(workers: int, memory: int) -> Any:

@@ -4,6 +4,7 @@ Data goes to standard output, everything else to standard error. Nothing heavy i
 runs, so that `solver --help` is instant.
 """
 
+import shlex
 import sys
 from collections.abc import Sequence
 
@@ -43,16 +44,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point of `solver`: runs a verb and ends the process with its exit code."""
     try:
         code = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
-    except click.exceptions.Abort:
+    except click.exceptions.Abort:  # how click tells Ctrl-C
+        say(f"interrupted. To go on: {shlex.join(['solver', *(sys.argv[1:] if arguments is None else arguments)])}")
         code = 130
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except SystemExit as left:  # click's own way out when the reader of a pipe hangs up
         code = 0 if isinstance(left.__context__, BrokenPipeError) else left.code
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        code = 130
     except SolverError as error:
         complain(error)
         code = error.exit_code

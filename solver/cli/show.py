@@ -27,7 +27,7 @@ def show(run: str, id: str | None, full: bool, as_json: bool) -> int:
 
 
 def _summary(store: Any, as_json: bool) -> int:
-    from solver.run.finish import Summary, lines
+    from solver.run.finish import shown, stat_lines
     from solver.stats import COLUMNS, summarize
 
     stats = summarize(store.results(COLUMNS))
@@ -35,11 +35,11 @@ def _summary(store: Any, as_json: bool) -> int:
         click.echo(json.dumps({"directory": str(store.path), "finished": store.finished, "stats": asdict(stats)}))
         return 0
     facts = store.summary or {}
-    last = facts.get("last_run", {})
     click.echo(f"{facts.get('name', store.path.name)}: {'complete' if store.finished else 'not complete'}")
-    summary = Summary(store.path.resolve(), stats, stats.problems, 0, 0, float(last.get("seconds", 0.0)))
-    click.echo("\n".join(lines(summary)))
-    click.echo(f"\nnext: solver show {store.path} ID, with an id from the column `id` of the results table")
+    click.echo("\n".join(stat_lines(stats)))
+    where = shown(store.path.resolve())
+    click.echo(f"  samples table  {where}/samples/\n  results table  {where}/results/")
+    click.echo(f"\nnext: solver show {where} ID, with an id from the column `id` of the results table")
     return 0
 
 

@@ -1,6 +1,6 @@
 """Request -> Sample: what generates tokens.
 
-Strategies never see this room; the driver (run.py) hands it requests through `ctx`. An engine answers each
+Strategies never see this room; the driver (run/drive.py) hands it requests through `ctx`. An engine answers each
 request with exactly one Sample and never raises for the fault of a single request: that becomes a
 sample with a status. It raises EngineDeadError when it can serve nobody any more.
 
@@ -99,4 +99,5 @@ def distribution(block: Mapping[str, Any], model: LocalModel | None) -> dict[str
     facts: dict[str, Any] = {"engine.kind": kind}
     if kind == "vllm":
         return facts | arguments.distribution({k: v for k, v in block.items() if k != "kind"}, model)
-    return facts | {f"engine.{key}": value for key, value in block.items() if key in ("replies", "seed")}
+    replies = block.get("replies")
+    return facts | {"engine.replies": scripted.content(replies) if replies else None}

@@ -139,7 +139,7 @@ def complete(fields: Mapping[str, Any], model: LocalModel, *, on_cpu: bool) -> d
     if on_cpu:
         batched = max(CPU_BATCHED_TOKENS, length or 0)
         chosen |= {"enforce_eager": True, "enable_chunked_prefill": False, "max_num_batched_tokens": batched}
-    return chosen | dict(fields)
+    return chosen | {name: value for name, value in fields.items() if value is not None or name not in chosen}
 
 
 def environment(*, on_cpu: bool, cpus: int, memory_gib: float) -> dict[str, str]:

@@ -5,10 +5,11 @@ For tests, for measuring everything but the model, and for trying a job file. In
     engine: {kind: scripted, replies: replies.json, slots: 64, seconds: 0.01}
 
 `replies` is a JSON list of texts (drawn by the sample's seed), or an object from a problem's text to such a
-list; relative paths are relative to the current directory.
+list; a relative path is relative to the job file.
 """
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -133,6 +134,11 @@ def from_block(block: Mapping[str, Any]) -> ScriptedEngine:
         return Reply(texts[request.seed % len(texts)], seconds=seconds)
 
     return ScriptedEngine(script, slots=block.get("slots", 64), context=block.get("context"))
+
+
+def content(path: str) -> str:
+    """What stands for the replies in a fingerprint: a hash of the file. Raises JobError when it cannot be read."""
+    return hashlib.blake2b(json.dumps(_replies(path)).encode(), digest_size=16).hexdigest()
 
 
 def _replies(path: str | None) -> list[str] | dict[str, list[str]]:

@@ -1,11 +1,11 @@
 """vLLM in this process: `AsyncLLM`, one per GPU (or on the CPU), fed request by request.
 
 In: Requests with token ids. Out: Samples. The model runs in a child process that vLLM starts; here only
-requests and finished token ids pass. Choices that are measured (docs/design notes in the README):
+requests and finished token ids pass. The choices:
 
 - token ids go in, never templated text (that would double the beginning-of-sequence token);
 - one output per request when it is finished, not detokenized by vLLM: finished responses are decoded in
-  bulk, in a thread (24 against 1.5 microseconds a token), unless stop strings or a watch rule need the text;
+  bulk, in a thread (measured 1.5 against 24 microseconds a token), unless stop strings or a watch rule need the text;
 - the child does not see Ctrl-C, so that the driver can let running samples finish;
 - everything that vLLM and its child print goes to a file in the run directory.
 """
@@ -37,7 +37,7 @@ class VllmEngine:
     def __init__(self, setting: EngineSetting) -> None:
         if setting.model is None or setting.tokenizer is None:
             raise EngineError("the vLLM engine needs a model and its tokenizer")
-        self.slots = int(setting.block.get("max_num_seqs", arguments.MAX_NUM_SEQS))
+        self.slots = int(setting.block.get("max_num_seqs") or arguments.MAX_NUM_SEQS)
         self.context = setting.block.get("max_model_len") or setting.model.context
         self._setting = setting
         self._model: LocalModel = setting.model
@@ -69,6 +69,8 @@ class VllmEngine:
         """One sample. A request that vLLM refuses is a sample with status `error`."""
         from vllm.v1.engine.exceptions import EngineDeadError as Dead
 
+        if self._llm is None:
+            raise EngineDeadError("there is no engine")
         self._asked += 1
         name = self._names[request.key] = f"{self._asked}"
         try:
@@ -79,6 +81,8 @@ class VllmEngine:
         except Dead as error:
             raise EngineDeadError(f"vLLM's engine died; its last words are in {self._setting.log}") from error
         except Exception as error:  # vLLM raises its own and plain errors for one bad request; each is that sample's
+            if self._llm is None or self._llm.errored:
+                raise EngineDeadError(f"vLLM's engine failed; its last words are in {self._setting.log}") from error
             return _failed(request, error)
         finally:
             self._names.pop(request.key, None)
@@ -158,6 +162,7 @@ class VllmEngine:
             stop_token_ids=sorted({*asked.stop_token_ids, *self._model.stop_ids}),
             logprobs=asked.logprobs,
             detokenize=text_needed,
+            skip_special_tokens=False,  # reasoning tags may be special, and rules look for them
             output_kind=RequestOutputKind.CUMULATIVE if watch is not None else RequestOutputKind.FINAL_ONLY,
             structured_outputs=StructuredOutputsParams(json=asked.schema) if asked.schema else None,
             **options,
@@ -204,10 +209,21 @@ class BulkDecoder:
     async def _drain(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            texts = await asyncio.to_thread(self._tokenizer.decode, [ids for ids, _ in batch])
+            texts = await asyncio.to_thread(self._texts, [ids for ids, _ in batch])
             for (_, future), text in zip(batch, texts, strict=True):
-                if not future.done():
+                if future.done():
+                    continue
+                if isinstance(text, str):
                     future.set_result(text)
+                else:
+                    future.set_exception(text)
+
+    def _texts(self, batch: Sequence[Sequence[int]]) -> Sequence[str | Exception]:
+        """All texts at once; one by one when a response cannot be decoded, so that the others can."""
+        try:
+            return self._tokenizer.decode(batch)
+        except Exception as error:  # a tokenizer from a model's repository raises what it likes
+            return [error] if len(batch) == 1 else [text for ids in batch for text in self._texts([ids])]
 
 
 def _failed(request: Request, error: Exception) -> Sample:

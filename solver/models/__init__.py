@@ -38,6 +38,13 @@ class LocalModel:
         return int(length) if length else None
 
     @property
+    def complete(self) -> bool:
+        """Whether every shard that the index names is there, so that no hub need be asked."""
+        index = _json(self.path / "model.safetensors.index.json")
+        shards = set(index.get("weight_map", {}).values())
+        return all((self.path / shard).is_file() for shard in shards) and any(self.path.glob("*.safetensors"))
+
+    @property
     def stop_ids(self) -> tuple[int, ...]:
         """Every end-of-sequence id that the generation config or the config names."""
         ids: list[int] = []
@@ -133,5 +140,7 @@ def _download(label: str, fetch: Any) -> Path:
         return Path(fetch())
     except Exception as error:  # the hubs' packages raise dozens of their own and requests' types
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if any(sign in f"{type(error).__name__} {text}" for sign in ("404", "NotExist", "NotFound", "not exist")):
+            raise ModelError([Fault("model.source", f"{label}: {text}", "Check the spelling of OWNER/NAME")]) from error
         fix = "Check the name, the network and the hub's access token, or give a local directory as model.source"
         raise MachineError(f"{label} could not be downloaded: {text}. {fix}") from error

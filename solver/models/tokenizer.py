@@ -10,6 +10,7 @@ the base install (no torch) shows the very ids that the engine will be given. Th
 
 import json
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,8 +68,8 @@ class Tokenizer:
         rendered = self.render(marked, chat) + self._mark(prefix, contents)
         ids: list[int] = []
         for number, piece in enumerate(MARKED.split(rendered)):
-            text = contents[int(piece)] if number % 2 else piece
-            ids += self.codec.encode(text, plain=bool(number % 2)) if text else []
+            if piece:
+                ids += self._plain(contents[int(piece)]) if number % 2 else self.codec.encode(piece, plain=False)
         return self._with_bos(ids)
 
     def render(self, messages: Sequence[Message], chat: Mapping[str, Any] | None = None) -> str:
@@ -94,6 +95,17 @@ class Tokenizer:
             return MARK.format(len(contents) - 1)
 
         return re.sub(f"{pattern}|[\ue000\ue001]", put, content)
+
+    def _plain(self, text: str) -> list[int]:
+        """Ids of a control string as ordinary text, character by character where the codec insists on the token."""
+        control = set(self.specials.values())
+        ids = self.codec.encode(text, plain=True)
+        if not control.isdisjoint(ids):
+            ids = [one for character in text for one in self.codec.encode(character, plain=True)]
+        if not control.isdisjoint(ids):
+            what = f"holds {text!r}, which this tokenizer can only read as a control token"
+            raise PromptError([Fault("problem", what, "Take it out of the problem")])
+        return ids
 
     def _with_bos(self, ids: list[int]) -> list[int]:
         if self.bos is None:
@@ -143,10 +155,12 @@ class SlowCodec:
                 "engine extra (cuda or cpu)"
             ) from error
         try:
-            self.loaded = AutoTokenizer.from_pretrained(str(path), trust_remote_code=trust_remote_code)
-        except (OSError, ValueError, ImportError) as error:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # remote code's own deprecations say nothing to a user
+                self.loaded = AutoTokenizer.from_pretrained(str(path), trust_remote_code=trust_remote_code)
+        except Exception as error:  # code from the model's repository raises what it likes
             fix = "If it ships its own code and you trust it, set model.trust_remote_code: true"
-            first = str(error).strip().splitlines()[0]
+            first = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(
                 [Fault("model.source", f"the tokenizer in {path} cannot be loaded: {first}", fix)]
             ) from error

@@ -10,26 +10,39 @@
 
 import asyncio
 import gc
+import logging
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from solver import engine, strategies
 from solver.answers import Grader
-from solver.engine import Engine, EngineSetting, Watch
-from solver.errors import Fault, InterruptedRunError, JobError
+from solver.engine import Engine, EngineSetting
+from solver.engine.recorded import Recorded
+from solver.errors import Fault, InterruptedRunError, JobError, StoreError
 from solver.job import Job, resolved
 from solver.problems import problems
 from solver.progress import Counters, Progress
-from solver.records import Request, Sample, SampleKey
 from solver.run.drive import Driver, Work
 from solver.run.finish import Summary, finish, lines, shown
-from solver.run.open import Asked, Decisions, Say, Served, fingerprint, owed, read_input, read_job, read_model
+from solver.run.open import (
+    Asked,
+    Decisions,
+    Say,
+    Served,
+    fingerprint,
+    first_prompt,
+    owed,
+    read_input,
+    read_job,
+    read_model,
+)
 from solver.run.stop import Stop, breaking_off, listening
 from solver.store import Store, Writer
-from solver.strategies.context import OwedError, Setting
+from solver.strategies.context import Setting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,6 +64,7 @@ def run(job: Job, command: Sequence[str], *, say: Say = lambda _: None, quiet: b
         say(note)
     served = read_model(job, download=True, say=say)
     assert served is not None
+    first_prompt(asked, served)
     with Store.create_or_open(Path(job.output.dir)) as store:
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
         store.write_job(resolved(job, job.output.dir))
@@ -79,30 +93,6 @@ def revote(directory: Path, overrides: Sequence[str] = (), *, say: Say = lambda 
         summary = _Owner(asked, Served(), store, Recorded(), say=say, quiet=quiet, command=command).work()
         store.write_job(resolved(job, directory))
         return summary
-
-
-class Recorded:
-    """The engine of a revote: there is none, so whatever is asked of it is owed."""
-
-    def __init__(self) -> None:
-        self.slots = 64
-        self.context: int | None = None
-
-    async def start(self) -> None:
-        """Nothing to load."""
-
-    async def restart(self) -> None:
-        """Nothing to load."""
-
-    async def close(self) -> None:
-        """Nothing to free."""
-
-    async def abort(self, key: SampleKey) -> None:
-        """Nothing is ever in flight."""
-
-    async def generate(self, request: Request, watch: Watch | None = None) -> Sample:
-        """Raises OwedError."""
-        raise OwedError(f"sample {request.key.k} of {request.key.path} is not in the run")
 
 
 class _Owner:
@@ -138,10 +128,33 @@ class _Owner:
         if self._counters.done_before or (self._store.epoch or 1) > 1:
             more = f"{int(wanted.sum()):,} to do" if wanted.any() else "nothing to generate"
             self._say(f"resuming {shown(self._store.path)}: {self._counters.done_before:,} problems done, {more}")
-        driven = asyncio.run(self._drive(wanted)) if wanted.any() else None
+        with self._logged():
+            driven = asyncio.run(self._drive(wanted)) if wanted.any() else None
         seconds = time.monotonic() - started if driven is None else driven
         current = self._decisions.current(self._asked.survey.row_id)
-        return finish(self._store, self._job, self._counters, seconds, current)
+        told = len(self._store.notes)
+        summary = finish(self._store, self._job, self._counters, seconds, current)
+        lost = self._asked.survey.rows - summary.stats.problems
+        if lost:
+            damage = " ".join(self._store.notes[told:] or self._store.notes)
+            raise StoreError(f"{lost:,} problems have lost their results: {damage}. {self._resume}")
+        return summary
+
+    @contextmanager
+    def _logged(self) -> Iterator[None]:
+        """What this package logs goes to a file in the run directory, not over the progress line."""
+        path = self._store.path / "_solver" / "logs" / f"solver-{self._store.epoch:04d}.log"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        logger, handler = logging.getLogger("solver"), logging.FileHandler(path, encoding="utf-8", delay=True)
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        before, logger.propagate = logger.propagate, False
+        logger.addHandler(handler)
+        try:
+            yield
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = before
+            handler.close()
 
     async def _drive(self, wanted: "NDArray[np.bool_]") -> float:
         """Solve what is owed; the seconds from the first admission to the last durable result."""
@@ -191,10 +204,11 @@ class _Owner:
             engine=self._engine,
             strategy=self._strategy,
             sink=writer,
-            holds=lambda row_id: self._store.sample_count(row_id) > 0,
+            resumes=(self._store.epoch or 1) > 1,
             stored=self._store.copies_of,
             decision=self._decisions.of,
             setting=lambda driver: self._setting(driver, grader),
+            say=self._say,
         )
 
     def _setting(self, driver: Driver, grader: Grader) -> Setting:

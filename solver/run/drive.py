@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from solver.engine import Engine, Watch
-from solver.errors import EngineDeadError, EngineError, FaultsError, SolverError
+from solver.errors import EngineDeadError, EngineError, FaultsError, OwedError, SolverError
 from solver.progress import Counters
 from solver.records import Outcome, Problem, Request, Result, Sample, SampleKey, Vote
-from solver.run.stop import GRACE, Stop
+from solver.run.stop import GRACE, Stop, breaking_off
 from solver.strategies import Strategy
-from solver.strategies.context import Context, OwedError, Setting
+from solver.strategies.context import Context, Setting
 
 PREFETCH = 128  # problems read at a time
 IN_FLIGHT = 2  # sequences asked for, per slot of the engine
@@ -35,19 +35,26 @@ class Sink(Protocol):
 
     async def add_result(self, result: Result) -> None: ...
 
+    async def flush(self) -> None: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the driver works with. holds, stored: whether and which samples the run already has of a row
-    (the second reads files); decision: of a finished result; setting: what all problems share."""
+    """What the driver works with.
+
+    resumes, stored: whether the run held anything before, and what of a row (reads files); decision: of a
+    result, and whether it is settled: one that a bug made is not, and is decided anew by the next run; setting: what
+    all problems share; say: a note to the user.
+    """
 
     engine: Engine
     strategy: Strategy
     sink: Sink
-    holds: Callable[[bytes], bool]
+    resumes: bool
     stored: Callable[[bytes], Mapping[SampleKey, Sample]]
-    decision: Callable[[Result], int]
+    decision: Callable[[Result, bool], int]
     setting: Callable[["Driver"], Setting]
+    say: Callable[[str], None] = lambda _: None
 
 
 class Driver:
@@ -131,9 +138,7 @@ class Driver:
 
     async def _admit(self, problem: Problem, number: int) -> None:
         """Start one problem and wait until its first requests are out, so that `in_flight` tells the truth."""
-        stored: Mapping[SampleKey, Sample] = {}
-        if self._work.holds(problem.row_id):
-            stored = await asyncio.to_thread(self._work.stored, problem.row_id)
+        stored = await asyncio.to_thread(self._work.stored, problem.row_id) if self._work.resumes else {}
         ctx = Context(problem, self._setting, stored, number)
         task = asyncio.create_task(self._solve(problem, ctx))
         self._live.add(task)
@@ -149,29 +154,30 @@ class Driver:
 
     async def _solve(self, problem: Problem, ctx: Context) -> None:
         try:
-            result = await self._result(problem, ctx)
+            result, settled = await self._result(problem, ctx)
             await ctx.close()
         finally:
             ctx.cancel()
         result = replace(result, output_tokens=ctx.spent)
-        result = replace(result, decision=self._work.decision(result))
+        result = replace(result, decision=self._work.decision(result, settled))
         self._counters.solved(result)
         await self._work.sink.add_result(result)
 
-    async def _result(self, problem: Problem, ctx: Context) -> Result:
+    async def _result(self, problem: Problem, ctx: Context) -> tuple[Result, bool]:
+        """The strategy's result, or a row that says why there is none; and whether that is settled."""
         if problem.fault:
-            return await _failure(ctx, problem.fault)
+            return await _failure(ctx, problem.fault), True
         try:
-            return await self._work.strategy.solve(problem, ctx)
+            return await self._work.strategy.solve(problem, ctx), True
         except OwedError:
-            return _empty(problem, Outcome.WANTS_MORE)
+            return _empty(problem, Outcome.WANTS_MORE), True
         except FaultsError as error:
-            return await _failure(ctx, str(error))
+            return await _failure(ctx, str(error)), True
         except SolverError:
             raise
         except Exception as error:  # a strategy's bug on one problem is that problem's row, not the run's end
             log.exception("problem %s (row %d) failed", problem.id, problem.row)
-            return await _failure(ctx, f"{type(error).__name__}: {error}")
+            return await _failure(ctx, f"{type(error).__name__}: {error}"), False
 
     async def _revive(self, life: int, error: EngineDeadError) -> None:
         """Replace a dead engine once, whoever notices it first."""
@@ -184,11 +190,17 @@ class Driver:
             try:
                 if self._deaths >= DEATHS:
                     raise EngineError(f"the engine died {DEATHS} times without one finished sample between: {error}")
-                log.warning("the engine died and is started again: %s", error)
-                await self._work.engine.restart()
-            except SolverError as failure:
-                self._fatal = self._fatal or failure  # at once, so that nobody who waits here tries again
-                raise
+                self._work.say(f"the engine died and is started again: {error}")
+                await self._work.sink.flush()  # starting may take minutes
+                with breaking_off():
+                    await self._work.engine.restart()
+            except SystemExit as left:
+                self._stop.ask(left.code if isinstance(left.code, int) else 130, at_once=True)
+                raise EngineError("stopped while the engine was starting again") from None
+            except Exception as failure:  # at once fatal, so that nobody who waits here tries again
+                known = failure if isinstance(failure, SolverError) else EngineError(f"the engine is gone: {failure}")
+                self._fatal = self._fatal or known
+                raise known from failure
             self._life += 1
 
     async def _drain(self) -> None:
@@ -243,5 +255,6 @@ async def _failure(ctx: Context, reason: str) -> Result:
 
 
 def _empty(problem: Problem, outcome: Outcome) -> Result:
-    vote = Vote(None, None if problem.reference is None else False, 0, 0, None, None, False, ())
+    wrong = outcome is Outcome.FAILED and problem.reference is not None
+    vote = Vote(None, False if wrong else None, 0, 0, None, None, False, ())
     return Result(problem, vote, (), 0, 0, 0, outcome)

@@ -1,6 +1,6 @@
 """Finish: the results table made exact, the manifest, and the numbers of the run. The owner alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -58,8 +58,20 @@ def _facts(job: Job, counters: Counters, seconds: float) -> Mapping[str, Any]:
 
 def lines(summary: Summary) -> list[str]:
     """The summary for human eyes: what came out, how good it is, what it cost, where it lies."""
-    s = summary.stats
     rate = summary.output_tokens / summary.seconds if summary.seconds > 0 else 0.0
+    rows = []
+    if summary.samples:
+        rows = [("this run", f"{summary.samples:,} samples, {summary.output_tokens:,} tokens, {rate:,.0f} tokens/s")]
+    return stat_lines(summary.stats) + _aligned([*rows, ("wall time", duration(summary.seconds)), *_tables(summary)])
+
+
+def _tables(summary: Summary) -> list[tuple[str, str]]:
+    where = shown(summary.directory)
+    return [("samples table", f"{where}/samples/"), ("results table", f"{where}/results/")]
+
+
+def stat_lines(s: Stats) -> list[str]:
+    """The numbers of a results table for human eyes."""
     rows = [
         ("problems", f"{s.problems:,}" + _parts({"failed": s.failed, "without an answer": s.no_answer, "tied": s.ties}))
     ]
@@ -67,21 +79,18 @@ def lines(summary: Summary) -> list[str]:
         rows.append(("wants more", f"{s.wants_more:,} problems ask for samples that the run does not hold"))
     if s.referenced:
         rows += [("pass@1", str(s.pass_at_1)), ("majority", str(s.majority))]
+    if s.ungradable:
+        rows.append(("ungradable", f"{s.ungradable:,} problems have a reference that cannot be graded"))
     rows += [
         ("agreement", str(s.agreement)),
         ("samples", f"{s.samples:,}" + _parts({"truncated": s.truncated, "without an answer": s.samples - s.valid})),
         ("truncated", "-" if s.truncated_share is None else f"{s.truncated_share:.1%}"),
         ("output tokens", f"{s.output_tokens:,}"),
     ]
-    if summary.samples:
-        rows.append(
-            ("this run", f"{summary.samples:,} samples, {summary.output_tokens:,} tokens, {rate:,.0f} tokens/s")
-        )
-    rows += [
-        ("wall time", duration(summary.seconds)),
-        ("samples table", f"{shown(summary.directory)}/samples/"),
-        ("results table", f"{shown(summary.directory)}/results/"),
-    ]
+    return _aligned(rows)
+
+
+def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
     return [f"  {name:<14} {value}" for name, value in rows]
 
 

@@ -6,7 +6,7 @@ a job that cannot run; then the run directory: lock, epoch, fingerprint, and whi
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from solver.models.content import model_facts
 from solver.models.tokenizer import Tokenizer, load_tokenizer
 from solver.problems import InputSpec, open_table, problems, survey
 from solver.prompts import PromptTemplate, load_template
-from solver.records import Outcome, Problem, Result
+from solver.records import Message, Outcome, Problem, Result
 from solver.strategies import Strategy
 
 if TYPE_CHECKING:
@@ -35,7 +35,10 @@ Say = Callable[[str], None]
 
 def read_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
     """The job file with its strategy and engine blocks checked. Raises JobError with every fault."""
-    return load_job(path, overrides, VALIDATORS)
+    job = load_job(path, overrides, VALIDATORS)
+    if isinstance(replies := job.engine.get("replies"), str):
+        job = replace(job, engine={**job.engine, "replies": str(job.source_path.parent / replies)})
+    return job
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +95,26 @@ def read_model(job: Job, *, download: bool, say: Say = lambda _: None) -> Served
     if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
         return Served()
     model = models.find(job.model.source, job.model.revision)
-    if model is None and not download:
-        return None
-    if model is None:
+    if download and (model is None or not model.complete):
         say(f"downloading {job.model.source} ...")
-    model = models.resolve(job.model.source, job.model.revision) if download else model
+        model = models.resolve(job.model.source, job.model.revision)
     if model is None:
         return None
     context_of(job, model)
     tokenizer = load_tokenizer(model, job.model.trust_remote_code)
     return Served(model, tokenizer, {"model.chat_template": _digest(tokenizer.template_source)})
+
+
+def first_prompt(asked: Asked, served: Served) -> tuple[Sequence[Message], Sequence[int] | None]:
+    """Messages and token ids (None without a tokenizer) of the first problem that can be asked.
+
+    Raises PromptError here, before anything is written or loaded, where the chat template refuses the prompt.
+    """
+    head = next((problem for problem in problems(asked.table, asked.survey) if not problem.fault), None)
+    messages = asked.template.messages(head) if head is not None else ()
+    if served.tokenizer is None or not messages:
+        return messages, None
+    return messages, served.tokenizer.prompt(messages, chat=asked.job.prompt.chat)
 
 
 def context_of(job: Job, model: models.LocalModel) -> int | None:
@@ -138,7 +151,7 @@ class Decisions:
     def __init__(self, job: Job, strategy: Strategy, rows: int, *, revote: bool) -> None:
         import numpy as np
 
-        versions = {"answers": answers.VERSION, "votes": votes.VERSION}
+        versions = {"answers": answers.VERSION, "votes": votes.VERSION, "reasoning": answers.DEFAULT_REASONING}
         self._rules = canonical_hash({"strategy": dict(strategy.parameters), "versions": versions})
         self._caps = canonical_hash([job.sampling.max_tokens, job.engine.get("max_model_len")])
         self._revote = revote
@@ -150,9 +163,11 @@ class Decisions:
         self._whole[problem.row] = decision
         return decision
 
-    def of(self, result: Result) -> int:
-        """Of any result."""
+    def of(self, result: Result, settled: bool) -> int:
+        """Of any result; of one that is not settled, a decision that the next run does not take for done."""
         whole = self.whole(result.problem)
+        if not settled:
+            return _hash64(whole, "unsettled")
         if result.status is Outcome.WANTS_MORE:
             return _hash64(whole, "wants more")
         too_long = any("too_long" in candidate.marks for candidate in result.candidates)
@@ -170,7 +185,7 @@ class Decisions:
     def current(self, row_id: Callable[[int], bytes]) -> Iterator[tuple[bytes, int, int]]:
         """(row id, decision, row) of everything that belongs in the finished results table."""
         for row, whole in enumerate(self._whole.tolist()):
-            for decision in self.accepted(whole):
+            for decision in (*self.accepted(whole), _hash64(whole, "unsettled")):
                 yield row_id(row), decision, row
 
 

@@ -4,17 +4,18 @@ import asyncio
 import itertools
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from solver import answers
+from solver import answers, engine
 from solver.answers import Grader
+from solver.errors import MachineError
 from solver.job import Job
 from solver.problems import problems
 from solver.records import Message, Problem
 from solver.run.finish import shown
-from solver.run.open import Asked, Served, context_of, read_input, read_model
+from solver.run.open import Asked, Served, context_of, first_prompt, read_input, read_model
 
 LOOKED_AT = 20_000  # problems whose prompt is encoded and whose reference is graded
 TOKEN_BYTES = 2.0  # bytes on disk per output token, compressed, about
@@ -39,8 +40,8 @@ class Preview:
     referenced: int
     ungradable: Sequence[str]
     free_bytes: int
-    model: str | None
-    engine: Mapping[str, Any] = field(default_factory=dict)
+    model: str
+    no_ids: str | None
 
     @property
     def samples(self) -> int:
@@ -67,7 +68,7 @@ class Preview:
         out = [f"{job.name}: {self.rows:,} problems x {job.n} samples = {self.samples:,} samples"]
         out += [f"input      {shown(Path(job.input.path))}", *(f"           {note}" for note in self.notes)]
         out += self._references()
-        out += [f"model      {job.model.source}, " + (f"in {self.model}" if self.model else "not on this machine yet")]
+        out += [f"model      {self.model}"]
         out += [
             f"sampling   {_sampling(job)}",
             f"strategy   {_block(job.strategy)}",
@@ -96,8 +97,7 @@ class Preview:
 
     def _ids(self) -> list[str]:
         if self.token_ids is None:
-            why = "are known once its tokenizer is here; `solver run` downloads the model"
-            return ["", f"token ids  {why}" if self.model is None and "scripted" not in str(self.job.engine) else ""]
+            return ["", f"token ids  {self.no_ids}"] if self.no_ids else []
         ids = ", ".join(map(str, self.token_ids[:SHOWN_IDS])) + (", ..." if len(self.token_ids) > SHOWN_IDS else "")
         bos = "the model wants no BOS" if self.bos is None else f"one BOS ({self.bos}), as the model wants"
         return ["", f"rendered   {self.rendered!r}", f"token ids  {len(self.token_ids):,}: {ids}", f"           {bos}"]
@@ -106,12 +106,11 @@ class Preview:
 def preview(job: Job) -> Preview:
     """Look at everything a run would read. Raises FaultsError with what it finds wrong."""
     asked = read_input(job)
-    served = read_model(job, download=False)
+    served, no_ids = _served(job)
     first = list(itertools.islice(problems(asked.table, asked.survey), LOOKED_AT))
     longest, too_long, context = _measure(asked, served, first)
-    head = next((problem for problem in first if not problem.fault), None)
-    messages = asked.template.messages(head) if head is not None else ()
-    tokenizer = served.tokenizer if served is not None else None
+    messages, token_ids = first_prompt(asked, served)
+    tokenizer = served.tokenizer
     referenced = [problem for problem in first if problem.reference is not None]
     return Preview(
         job=job,
@@ -119,7 +118,7 @@ def preview(job: Job) -> Preview:
         notes=tuple(asked.table.notes),
         looked_at=len(first),
         messages=messages,
-        token_ids=tokenizer.prompt(messages, chat=job.prompt.chat) if tokenizer else None,
+        token_ids=token_ids,
         rendered=tokenizer.render(messages, job.prompt.chat) if tokenizer else None,
         bos=tokenizer.bos if tokenizer else None,
         longest=longest,
@@ -128,13 +127,35 @@ def preview(job: Job) -> Preview:
         referenced=len(referenced),
         ungradable=_ungradable(referenced),
         free_bytes=shutil.disk_usage(_existing(Path(job.output.dir))).free,
-        model=str(served.model.path) if served is not None and served.model is not None else None,
+        model=_model(job, served),
+        no_ids=no_ids,
     )
 
 
-def _measure(asked: Asked, served: Served | None, first: Sequence[Problem]) -> tuple[int | None, list[str], int | None]:
+def _served(job: Job) -> tuple[Served, str | None]:
+    """Who would answer, as far as it is here, and why there are no token ids."""
+    if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
+        return Served(), None
+    try:
+        served = read_model(job, download=False)
+    except MachineError as error:  # the tokenizer wants a package that only an engine extra brings
+        return Served(), f"are not known here: {error}"
+    if served is None:
+        return Served(), "are known once the model's tokenizer is here; `solver run` downloads the model"
+    return served, None
+
+
+def _model(job: Job, served: Served) -> str:
+    if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
+        return "none: the engine needs none"
+    if served.model is not None:
+        return f"{job.model.source}, in {served.model.path}"
+    return f"{job.model.source}, not on this machine yet"
+
+
+def _measure(asked: Asked, served: Served, first: Sequence[Problem]) -> tuple[int | None, list[str], int | None]:
     """Longest prompt in tokens, the ids of problems that leave no room for a response, and the context."""
-    if served is None or served.tokenizer is None or served.model is None:
+    if served.tokenizer is None or served.model is None:
         return None, [], None
     context = context_of(asked.job, served.model)
     longest, too_long = 0, []

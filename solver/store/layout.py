@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from solver.errors import StoreError
+from solver.errors import NotARunError
 from solver.store.publish import disk_errors, make_directory
 
 
@@ -69,18 +69,18 @@ class Layout:
         return (self.samples, self.results, *asides)
 
     def make(self) -> None:
-        """Create what is missing, durably. Raises StoreError for a directory that holds something else."""
+        """Create what is missing, durably. Raises NotARunError for a directory that holds something else."""
         with disk_errors("open", self.run):
             if self.run.exists() and not self.state.is_dir() and any(self.run.iterdir()):
-                raise StoreError(
+                raise NotARunError(
                     f"{self.run} is not empty and not a run directory; nothing was touched. Set another `output.dir`"
                 )
         for directory in (self.state, self.tmp, self.epochs, self.voids, *self.shard_directories):
             make_directory(directory)
 
     def check(self) -> None:
-        """Raises StoreError unless this is a run directory."""
+        """Raises NotARunError unless this is a run directory."""
         missing = [path.name for path in (self.state, self.samples, self.results) if not path.is_dir()]
         if missing:
             what = "does not exist" if not self.run.exists() else f"is not a run directory (no {', '.join(missing)})"
-            raise StoreError(f"{self.run} {what}. A run directory is what `solver run` names as its `output.dir`")
+            raise NotARunError(f"{self.run} {what}. A run directory is what `solver run` names as its `output.dir`")

@@ -130,8 +130,9 @@ class Writer:
             await self._in_thread(self._write_results, results, seq)
             self.durable_results += len(results)
             results = []
-        except SolverError as error:
-            self._failure = error
+        except Exception as error:  # whatever the thread met reaches the caller; the rows are kept
+            told = StoreError(f"cannot write to {self._layout.run}: {type(error).__name__}: {error}")
+            self._failure = error if isinstance(error, SolverError) else told
         finally:
             self._samples[:0], self._results[:0] = samples, results
             self._buffered += size if samples or results else 0

@@ -36,10 +36,6 @@ Ask = Callable[[Request, Watch | None], Awaitable[Sample]]
 Record = Callable[[Sample], Awaitable[None]]
 
 
-class OwedError(EngineError):
-    """A strategy asked for a sample that the run does not hold, where nothing may be generated (revote)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What all problems of a run share.
@@ -82,6 +78,7 @@ class Context:
         self._stored = stored
         self._priority = priority
         self._asked: dict[SampleKey, asyncio.Future[Sample]] = {}
+        self._ended: set[SampleKey] = set()
         self._live: dict[SampleKey, asyncio.Future[Sample]] = {}
 
     async def sample(
@@ -237,6 +234,7 @@ class Context:
             future: asyncio.Future[Sample] = asyncio.get_running_loop().create_future()
             future.set_result(stored)
         else:
+            self._ended.discard(key)
             future = self._live[key] = asyncio.create_task(self._ask(key, call, self._room(call)))
             future.add_done_callback(lambda _: self._live.pop(key, None))
         self._asked[key] = future
@@ -256,7 +254,9 @@ class Context:
 
     async def _ask(self, key: SampleKey, call: Call, room: int) -> Sample:
         seed = sample_seed(self._setting.seed, key)
-        if room == 0:
+        if key in self._ended:  # the wish to end it came before its task began
+            sample = Sample(key, call.role, "", Status.CANCELLED, None, len(call.token_ids or ()), 0, seed)
+        elif room == 0:
             count = len(call.token_ids or ())
             why = f"the prompt has {count} tokens, the context {self._setting.context}"
             sample = Sample(key, call.role, "", Status.TOO_LONG, None, count, 0, seed, error=why)
@@ -273,6 +273,7 @@ class Context:
     async def _end(self, keys: Sequence[SampleKey]) -> None:
         """Abort unfinished requests; each comes back as a `cancelled` sample with its tokens so far."""
         tasks = [self._live[key] for key in keys if key in self._live]
+        self._ended.update(keys)
         for key in keys:
             await self._setting.abort(key)
         await asyncio.gather(*tasks, return_exceptions=True)

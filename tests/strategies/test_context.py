@@ -10,9 +10,10 @@ from room import Room, Words
 
 from solver.engine import Watch
 from solver.engine.scripted import Reply
-from solver.errors import EngineError
+from solver.errors import EngineError, OwedError
 from solver.records import Request, Sample, SampleKey, Sampling, Status
-from solver.strategies.context import Context, OwedError, sample_seed
+from solver.strategies.call import sample_seed
+from solver.strategies.context import Context
 
 ASK = [{"role": "user", "content": "Is that so?"}]
 
