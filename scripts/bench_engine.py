@@ -42,6 +42,8 @@ Measured = dict[str, list[dict[str, Any]]]
 def main() -> int:
     """Run what this machine can; 0 when all went well."""
     asked = options()
+    if asked.threads:
+        os.environ["OMP_NUM_THREADS"] = str(asked.threads)
     gpu = has_gpu()
     print(f"machine: {machine()}")
     if asked.gpu and not gpu:
@@ -70,6 +72,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--chunk", type=int, default=8, help="problems a call of `chunks`")
     parser.add_argument("--contexts", type=int, nargs="+", default=[s.context for s in GPU_SHAPES], help="GPU part")
     parser.add_argument("--model", type=Path, default=ABACUS, help="CPU part: a model directory")
+    parser.add_argument("--threads", type=int, help="OMP_NUM_THREADS of every way; default: what solver sets")
     parser.add_argument("--no-seeds", action="store_true", help="no seed per request, in every way")
     parser.add_argument("--json", type=Path, help="also write every measurement to this file")
     return parser.parse_args()

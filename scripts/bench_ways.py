@@ -239,6 +239,7 @@ def main() -> None:
     import vllm
 
     about = {"vllm": vllm.__version__, "torch": version("torch"), "device": device()}
+    about["OpenMP threads"] = os.environ.get("OMP_NUM_THREADS", "")
     result.write_text(json.dumps({"way": way} | expected | measured | {"about": about}), "utf-8")
 
 

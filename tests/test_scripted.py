@@ -153,7 +153,10 @@ def test_missing_replies_are_a_fault_of_the_job(tmp_path: Path) -> None:
         open_engine(EngineSetting({"kind": "scripted", "replies": "nowhere.json"}, None, None, False, tmp_path))
 
 
-def test_only_the_replies_decide_what_is_sampled() -> None:
-    block = {"kind": "scripted", "replies": "a.json"}
+def test_only_what_the_replies_say_decides_what_is_sampled(tmp_path: Path) -> None:
+    for name, text in (("a", "one"), ("b", "one"), ("c", "two")):
+        (tmp_path / f"{name}.json").write_text(json.dumps([text]))
+    block = {"kind": "scripted", "replies": str(tmp_path / "a.json")}
     assert distribution(block | {"slots": 9, "seconds": 1}, None) == distribution(block, None)
-    assert distribution(block | {"replies": "b.json"}, None) != distribution(block, None)
+    assert distribution(block | {"replies": str(tmp_path / "b.json")}, None) == distribution(block, None)
+    assert distribution(block | {"replies": str(tmp_path / "c.json")}, None) != distribution(block, None)

@@ -73,6 +73,7 @@ def _same_schema(schema: pa.Schema, other: pa.Schema, file: Path, faults: list[F
 
 
 def scan_json(files: Iterable[Path], limit: int | None, faults: list[Fault]) -> Seen:
+    """The scan of jsonl files: the type of every column, from all its values."""
     rows, found = 0, dict[str, shapes.Shape]()
     for file in files:
         left = None if limit is None else limit - rows
@@ -90,6 +91,7 @@ def scan_json(files: Iterable[Path], limit: int | None, faults: list[Fault]) -> 
 
 
 def scan_csv(files: Sequence[Path], limit: int | None, faults: list[Fault]) -> Seen:
+    """The scan of csv files: the kind of every column, text unless all its cells are spelled as one type."""
     rows, kinds = 0, dict[str, str]()
     for file in files:
         left = None if limit is None else limit - rows

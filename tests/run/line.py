@@ -51,6 +51,9 @@ class Line:
         assert {key for candidate in result.candidates for key in candidate.keys} <= known, "before its samples"
         self.results.append(result)
 
+    async def flush(self) -> None:
+        """Everything is durable at once here."""
+
     async def drive(self, problems: Iterable[Problem], strategy: Strategy | None = None) -> None:
         async with Grader() as grader:
 
@@ -72,9 +75,9 @@ class Line:
                 engine=self.engine,
                 strategy=strategy or SelfConsistency(4),
                 sink=self,
-                holds=lambda row_id: row_id in self.stored,
-                stored=lambda row_id: self.stored[row_id],
-                decision=lambda result: 77,
+                resumes=bool(self.stored),
+                stored=lambda row_id: self.stored.get(row_id, {}),
+                decision=lambda result, settled: 77,
                 setting=setting,
             )
             self.driver = Driver(work, self.counters, self.stop)
