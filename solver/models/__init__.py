@@ -17,6 +17,9 @@ from solver.errors import Fault, MachineError, ModelError
 DOWNLOAD = ("*.json", "*.safetensors", "*.model", "*.py", "*.jinja", "*.txt")
 """What is fetched of a model: never pickled weights."""
 
+UNKNOWN = ("404", "NotExist", "RepositoryNotFound", "RevisionNotFound")
+"""How the hubs' packages say that there is no such model."""
+
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
@@ -140,7 +143,8 @@ def _download(label: str, fetch: Any) -> Path:
         return Path(fetch())
     except Exception as error:  # the hubs' packages raise dozens of their own and requests' types
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if any(sign in f"{type(error).__name__} {text}" for sign in ("404", "NotExist", "RepositoryNotFound", "RevisionNotFound")):
-            raise ModelError([Fault("model.source", f"{label}: {text}", "Check the spelling of OWNER/NAME")]) from error
+        if any(sign in f"{type(error).__name__} {text}" for sign in UNKNOWN):
+            fault = Fault("model.source", f"{label}: {text}", "Check the spelling of OWNER/NAME")
+            raise ModelError([fault]) from error
         fix = "Check the name, the network and the hub's access token, or give a local directory as model.source"
         raise MachineError(f"{label} could not be downloaded: {text}. {fix}") from error
