@@ -63,9 +63,9 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--gpu", action="store_true", help="the GPU part only (one line where there is none)")
     parser.add_argument("--cpu", action="store_true", help="the CPU part, also where there is a GPU")
-    parser.add_argument("--rounds", type=int, help="rounds of every way (default 2 on the CPU, 1 on a GPU)")
+    parser.add_argument("--rounds", type=int, default=1, help="rounds of every way")
     parser.add_argument("--ways", nargs="+", choices=WAYS, help="default: all on the CPU; solver and one on a GPU")
-    parser.add_argument("--problems", type=int, default=48, help="CPU part: problems, at most those of jobs/data/demo")
+    parser.add_argument("--problems", type=int, default=96, help="CPU part: problems, at most those of jobs/data/demo")
     parser.add_argument("--mean", type=float, default=96, help="CPU part: mean response in tokens")
     parser.add_argument("--samples", type=int, default=16, help="samples a problem")
     parser.add_argument("--slots", type=int, default=256, help="max_num_seqs")
@@ -91,7 +91,7 @@ def on_cpu(asked: argparse.Namespace, folder: Path) -> int:
         return Plan(job, lengths, not asked.no_seeds, asked.chunk)
 
     ways = asked.ways or WAYS
-    measured = rounds(ways, asked.rounds or 2, prepare, folder)
+    measured = rounds(ways, asked.rounds, prepare, folder)
     report(measured, asked)
     return keep(asked, {"cpu": measured}, ways)
 
@@ -115,7 +115,7 @@ def on_gpu(asked: argparse.Namespace, folder: Path) -> int:
             job = write_job(place, model, table, shape.problems, sampling, **engine)
             return Plan(job, lengths, not asked.no_seeds, asked.chunk)
 
-        measured = rounds(ways, asked.rounds or 1, prepare, folder)
+        measured = rounds(ways, asked.rounds, prepare, folder)
         report(measured, asked)
         beside_roofline(measured, asked.slots)
         everything[str(shape.context)] = measured

@@ -129,7 +129,8 @@ def test_on_the_cpu_memory_is_bounded_and_the_users_word_stands(monkeypatch: pyt
         monkeypatch.delenv(name, raising=False)
     for memory, gib in ((4.0, 1), (16.0, 2), (31.9, 3), (1024.0, 4)):
         assert environment(on_cpu=True, cpus=2, memory_gib=memory)["VLLM_CPU_KVCACHE_SPACE"] == str(gib)
-    assert environment(on_cpu=True, cpus=2, memory_gib=16)["OMP_NUM_THREADS"] == "2"
+    assert environment(on_cpu=True, cpus=8, memory_gib=16)["OMP_NUM_THREADS"] == "7", "a core is left to the driver"
+    assert environment(on_cpu=True, cpus=1, memory_gib=16)["OMP_NUM_THREADS"] == "1"
     assert "VLLM_CPU_KVCACHE_SPACE" not in environment(on_cpu=False, cpus=2, memory_gib=16)
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "40")
     assert "VLLM_CPU_KVCACHE_SPACE" not in environment(on_cpu=True, cpus=2, memory_gib=16)

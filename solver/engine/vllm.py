@@ -301,5 +301,7 @@ def _log_to(log: Path) -> None:
         logger = logging.getLogger(name)
         for handler in list(logger.handlers):
             logger.removeHandler(handler)
+            if isinstance(handler, logging.FileHandler):
+                handler.close()
         logger.addHandler(logging.FileHandler(log, encoding="utf-8"))
         logger.propagate = False
