@@ -5,7 +5,6 @@
 # 200 problems on the tiny model that comes along, by real vLLM on the CPU; a second time it finds everything done.
 demo: setup
 	@.venv/bin/solver run jobs/demo.yaml
-	@.venv/bin/solver show runs/demo
 
 test: setup
 	@.venv/bin/python -m pytest

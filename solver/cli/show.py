@@ -86,10 +86,9 @@ def _class(one: dict[str, Any], members: list[dict[str, Any]]) -> str:
     verdict = {True: "right", False: "wrong", None: ""}[members[0]["correct"]]
     spellings = ", ".join(one["spellings"])
     voters = ", ".join(str(c["k"]) for c in members)
+    votes = f"{one['votes']} vote{'' if one['votes'] == 1 else 's'}"
     weight = "" if one["weight"] == one["votes"] else f", weight {one['weight']:.4g}"
-    return (
-        f"\n── {one['answer']}  {one['votes']} votes{weight} {verdict}\n   spelled: {spellings}   samples k: {voters}"
-    )
+    return f"\n── {one['answer']}  {votes}{weight} {verdict}\n   spelled: {spellings}   samples k: {voters}"
 
 
 def _sample(candidate: dict[str, Any], samples: dict[Any, Any], full: bool) -> str:

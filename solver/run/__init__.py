@@ -175,6 +175,7 @@ class _Owner:
                     await writer.close()
                     seconds = self._counters.seconds()
         finally:
+            gc.unfreeze()
             await progress.stop()
             await self._engine.close()
             await grader.close()
@@ -185,9 +186,8 @@ class _Owner:
     async def _start(self) -> None:
         begun = time.monotonic()
         if not self._revote and self._served.model is not None:
-            self._say(
-                f"starting the engine on {self._job.model.source} (its log: {shown(self._store.path)}/_solver/logs)"
-            )
+            model, where = shown(Path(self._job.model.source)), shown(self._store.path)
+            self._say(f"starting the engine on {model} (log: {where}/_solver/logs)")
         try:
             with breaking_off():
                 await self._engine.start()

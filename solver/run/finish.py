@@ -50,7 +50,7 @@ def finish(
 def _facts(job: Job, counters: Counters, seconds: float) -> Mapping[str, Any]:
     return {
         "name": job.name,
-        "model": job.model.source,
+        "model": Path(job.model.source).name if job.model.source.startswith("/") else job.model.source,
         "problems": counters.total,
         "last_run": {"samples": counters.samples, "output_tokens": counters.output_tokens, "seconds": seconds},
     }
