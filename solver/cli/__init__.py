@@ -50,8 +50,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except click.ClickException as error:
         error.show()
         code = error.exit_code
-    except SystemExit as left:  # click's own way out when the reader of a pipe hangs up
-        code = 0 if isinstance(left.__context__, BrokenPipeError) else left.code
     except SolverError as error:
         complain(error)
         code = error.exit_code

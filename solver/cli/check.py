@@ -4,7 +4,7 @@ import json
 
 import click
 
-from solver.cli.plain import plain
+from solver.cli.plain import plain, tell
 from solver.cli.run import json_option, override_option
 
 
@@ -18,5 +18,5 @@ def check(job: str, overrides: tuple[str, ...], as_json: bool) -> int:
     from solver.run.preview import preview
 
     found = preview(read_job(job, overrides))
-    click.echo(json.dumps(found.json()) if as_json else plain("\n".join(found.lines())))
+    tell(json.dumps(found.json()) if as_json else plain("\n".join(found.lines())))
     return 0

@@ -1,5 +1,8 @@
 """Text of models, inputs and errors -> text that cannot drive a terminal. Every verb prints through it."""
 
+import os
+import sys
+
 import click
 
 
@@ -11,3 +14,11 @@ def plain(text: str) -> str:
 def say(text: str) -> None:
     """A note to standard error."""
     click.echo(plain(text), err=True)
+
+
+def tell(text: str) -> None:
+    """A line or more to standard output; a reader that hangs up (`| head`) changes no exit code."""
+    try:
+        click.echo(text)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

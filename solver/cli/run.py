@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from solver.cli.plain import plain, say
+from solver.cli.plain import plain, say, tell
 
 override_option = click.option(
     "-o", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one field of the job, such as sampling.n=8."
@@ -30,11 +30,11 @@ def run(job: str, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> int
     command = ["solver", "run", job, *(word for text in overrides for word in ("-o", text))]
     summary = run_job(checked, command, say=(lambda _: None) if quiet else say, quiet=quiet)
     if as_json:
-        click.echo(json.dumps(summary.json()))
+        tell(json.dumps(summary.json()))
         return summary.exit_code
-    click.echo(plain("\n".join(lines(summary))))
+    tell(plain("\n".join(lines(summary))))
     where = shown(summary.directory)
-    click.echo(f"\nnext: solver show {where}        the summary; with an id of a problem: its classes and samples")
-    click.echo(f"      solver revote {where}      decide anew from the same samples, without an engine")
+    tell(f"\nnext: solver show {where}        the summary; with an id of a problem: its classes and samples")
+    tell(f"      solver revote {where}      decide anew from the same samples, without an engine")
     sys.stdout.flush()
     return summary.exit_code

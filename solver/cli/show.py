@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from solver.cli.plain import plain
+from solver.cli.plain import plain, tell
 from solver.cli.run import json_option
 
 WIDTH = 2000  # characters of a sample's text that are shown without --full
@@ -32,14 +32,14 @@ def _summary(store: Any, as_json: bool) -> int:
 
     stats = summarize(store.results(COLUMNS))
     if as_json:
-        click.echo(json.dumps({"directory": str(store.path), "finished": store.finished, "stats": asdict(stats)}))
+        tell(json.dumps({"directory": str(store.path), "finished": store.finished, "stats": asdict(stats)}))
         return 0
     facts = store.summary or {}
-    click.echo(f"{facts.get('name', store.path.name)}: {'complete' if store.finished else 'not complete'}")
-    click.echo("\n".join(stat_lines(stats)))
+    tell(f"{facts.get('name', store.path.name)}: {'complete' if store.finished else 'not complete'}")
+    tell("\n".join(stat_lines(stats)))
     where = shown(store.path.resolve())
-    click.echo(f"  samples table  {where}/samples/\n  results table  {where}/results/")
-    click.echo(f"\nnext: solver show {where} ID, with an id from the column `id` of the results table")
+    tell(f"  samples table  {where}/samples/\n  results table  {where}/results/")
+    tell(f"\nnext: solver show {where} ID, with an id from the column `id` of the results table")
     return 0
 
 
@@ -50,16 +50,16 @@ def _problem(store: Any, wanted: str, full: bool, as_json: bool) -> int:
     samples = {(s.key.path, s.key.call, s.key.k): s for s in store.samples_of(bytes.fromhex(row["row_id"])).values()}
     if as_json:
         texts = [{"path": p, "k": k, "status": s.status, "text": s.text} for (p, _, k), s in samples.items()]
-        click.echo(json.dumps({"result": row, "samples": texts}, default=str))
+        tell(json.dumps({"result": row, "samples": texts}, default=str))
         return 0
-    click.echo(plain(_head(row)))
+    tell(plain(_head(row)))
     for number, one in enumerate(row["classes"]):
         members = [c for c in row["candidates"] if c["class_id"] == number]
-        click.echo(plain(_class(one, members)))
-        click.echo(plain(_sample(members[0], samples, full)))
+        tell(plain(_class(one, members)))
+        tell(plain(_sample(members[0], samples, full)))
     rest = [c for c in row["candidates"] if c["class_id"] is None]
     if rest:
-        click.echo(f"\nwithout a vote: {', '.join(_silent(c) for c in rest)}")
+        tell(f"\nwithout a vote: {', '.join(_silent(c) for c in rest)}")
     return 0
 
 
