@@ -13,7 +13,7 @@ The owner (one per directory, by lock):
         store.samples_of(row_id, max_tokens=, context=)       # {SampleKey: Sample} that answer this row's calls
         store.copies_of(row_id)                               # the same without judging, cancelled ones included
         store.sample_count(row_id)                            # durable copies, without reading their texts
-        async with store.writer(worker=0, flush_seconds=15.0, flush_bytes=2**28, extra=schema) as writer:
+        async with store.writer(worker=0, flush_seconds=15.0, flush_bytes=2**26, extra=schema) as writer:
             await writer.add(sample)                          # samples of a problem first,
             await writer.add_result(result)                   # then its result
             await writer.flush()                              # durable now; also happens by itself

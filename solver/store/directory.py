@@ -171,7 +171,7 @@ class Store:
         *,
         worker: int = 0,
         flush_seconds: float = 15.0,
-        flush_bytes: int = 256 * 2**20,
+        flush_bytes: int = 64 * 2**20,
         extra: pa.Schema | None = None,
     ) -> Writer:
         """A writer in this process. Other processes make their own `Writer(path, epoch=store.epoch, worker=n)`."""

