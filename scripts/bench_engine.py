@@ -27,7 +27,6 @@ from bench_shapes import ABACUS, GPU_SHAPES, ROOT, Shape, write_job, write_model
 from bench_ways import WAYS, Plan
 
 GOALS = {"one": 0.95, "chunks": 1.8}
-CPU_SIGMA = 1.0
 LONGEST_OF_MEAN = 16
 CPU_LONGEST = 1536  # leaves room for a prompt in the demo model's 2,048 positions
 LABELS = {
@@ -67,6 +66,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--ways", nargs="+", choices=WAYS, help="default: all on the CPU; solver and one on a GPU")
     parser.add_argument("--problems", type=int, default=96, help="CPU part: problems, at most those of jobs/data/demo")
     parser.add_argument("--mean", type=float, default=96, help="CPU part: mean response in tokens")
+    parser.add_argument("--sigma", type=float, default=1.0, help="CPU part: deviation of the lengths' logarithm")
     parser.add_argument("--samples", type=int, default=16, help="samples a problem")
     parser.add_argument("--slots", type=int, default=256, help="max_num_seqs")
     parser.add_argument("--chunk", type=int, default=8, help="problems a call of `chunks`")
@@ -80,10 +80,12 @@ def options() -> argparse.Namespace:
 
 def on_cpu(asked: argparse.Namespace, folder: Path) -> int:
     """The comparison with the demo model; 1 when a way failed."""
-    lengths = Lengths(asked.mean, CPU_SIGMA, min(round(LONGEST_OF_MEAN * asked.mean), CPU_LONGEST))
+    lengths = Lengths(asked.mean, asked.sigma, min(round(LONGEST_OF_MEAN * asked.mean), CPU_LONGEST))
     table = ROOT / "jobs" / "data" / "demo.parquet"
     print(f"{asked.problems} problems x {asked.samples} samples, lengths lognormal with mean {asked.mean:g}, ", end="")
-    print(f"sigma {CPU_SIGMA:g}, at most {lengths.longest}; {asked.model.name}, max_num_seqs {asked.slots}", flush=True)
+    print(
+        f"sigma {asked.sigma:g}, at most {lengths.longest}; {asked.model.name}, max_num_seqs {asked.slots}", flush=True
+    )
 
     def prepare(place: Path) -> Plan:
         sampling = {"n": asked.samples, "max_tokens": lengths.longest}

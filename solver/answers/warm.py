@@ -7,7 +7,8 @@ it sympy computes huge integers in one C call that no signal interrupts.
 import os
 
 os.environ["SYMPY_GROUND_TYPES"] = "python"
+os.nice(10)  # grading never takes a core from the engine
 
-import math_verify  # noqa: F401
+import math_verify  # noqa: E402, F401
 
-import solver.answers.residue  # noqa: F401
+import solver.answers.residue  # noqa: E402, F401

@@ -211,3 +211,26 @@ def st_examples() -> list[str]:
 @pytest.mark.parametrize("answers", [[], [None], [""], [None, None]])
 def test_nothing_to_classify_starts_nothing(answers: list[str | None]) -> None:
     assert classify(answers) == [None] * len(answers)
+
+
+def test_grading_gives_way_to_the_engine() -> None:
+    """Workers run at a lower priority than the process that feeds the engine."""
+    import asyncio
+    import os
+
+    from solver.answers.pool import ResiduePool
+
+    async def nice() -> int:
+        pool = ResiduePool(workers=1)
+        try:
+            return int(await pool.run(_niceness))
+        finally:
+            await pool.close()
+
+    assert asyncio.run(nice()) == min(19, os.nice(0) + 10)
+
+
+def _niceness() -> int:
+    import os
+
+    return os.nice(0)
