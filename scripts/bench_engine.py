@@ -83,9 +83,7 @@ def on_cpu(asked: argparse.Namespace, folder: Path) -> int:
     lengths = Lengths(asked.mean, asked.sigma, min(round(LONGEST_OF_MEAN * asked.mean), CPU_LONGEST))
     table = ROOT / "jobs" / "data" / "demo.parquet"
     print(f"{asked.problems} problems x {asked.samples} samples, lengths lognormal with mean {asked.mean:g}, ", end="")
-    print(
-        f"sigma {asked.sigma:g}, at most {lengths.longest}; {asked.model.name}, max_num_seqs {asked.slots}", flush=True
-    )
+    print(f"sigma {asked.sigma:g}, at most {lengths.longest}; {asked.model.name}, {asked.slots} slots", flush=True)
 
     def prepare(place: Path) -> Plan:
         sampling = {"n": asked.samples, "max_tokens": lengths.longest}
