@@ -19,7 +19,7 @@ NAMES = {
 MODULES = frozenset(NAMES.values())
 
 FLOORS = [
-    {"", "errors", "records", "answers"},  # "": the package itself, which imports when a name is used
+    {"", "errors", "records", "redact", "answers"},  # "": the package itself, which imports when a name is used
     {"job", "schema", "strict_yaml", "problems", "prompts", "models", "engine", "store", "votes", "progress"},
     {"strategies", "stats", "export"},
     {"run", "report"},
