@@ -13,6 +13,7 @@ wrong, where, and how to mend it; the command line prints it without a traceback
     ├── StoreError              1   a run directory that cannot be read or written as promised
     │   └── NotARunError        2   a directory that is no run, or holds something else
     ├── MachineError            4   memory, disk, driver, a missing package
+    │   └── DiskFullError       4   no space left, or none of the quota: that may pass, so a run waits for it
     ├── LockedError            75   another process owns the run directory
     ├── EngineError             1   the engine cannot serve requests at all
     │   ├── EngineDeadError     1   the engine died; its unfinished requests may be asked of a fresh one
@@ -87,6 +88,10 @@ class MachineError(SolverError):
     """Memory, disk, driver or an uninstalled package stands in the way."""
 
     exit_code = 4
+
+
+class DiskFullError(MachineError):
+    """The disk has no space left, or the user's quota has none; trying again later may succeed."""
 
 
 class LockedError(SolverError):
