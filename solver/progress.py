@@ -6,6 +6,7 @@ The driver counts into `Counters`; `Progress` reads them on its own clock and wr
 import asyncio
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -89,8 +90,9 @@ class Progress:
 
     def _write(self) -> None:
         text = self.line()
-        self._stream.write(f"\r\x1b[2K{text}" if self._live else f"{text}\n")
-        self._stream.flush()
+        with suppress(OSError):  # standard error may be a file on a full disk: no reason to end a run
+            self._stream.write(f"\r\x1b[2K{text}" if self._live else f"{text}\n")
+            self._stream.flush()
 
     def line(self) -> str:
         """The state in one line."""

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 import click
 
@@ -12,8 +13,9 @@ def plain(text: str) -> str:
 
 
 def say(text: str) -> None:
-    """A note to standard error."""
-    click.echo(plain(text), err=True)
+    """A note to standard error; one that cannot be written (a log on a full disk) is dropped, the run goes on."""
+    with suppress(OSError):
+        click.echo(plain(text), err=True)
 
 
 def tell(text: str) -> None:

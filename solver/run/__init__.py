@@ -22,12 +22,13 @@ from solver import engine, strategies
 from solver.answers import Grader
 from solver.engine import Engine, EngineSetting
 from solver.engine.recorded import Recorded
-from solver.errors import Fault, InterruptedRunError, JobError, StoreError
+from solver.errors import DiskFullError, Fault, InterruptedRunError, JobError, MachineError, StoreError
 from solver.job import Job, resolved
 from solver.problems import problems
 from solver.progress import Counters, Progress
 from solver.run.drive import Driver, Work
 from solver.run.finish import Summary, finish, lines, shown
+from solver.run.log import LogFile
 from solver.run.open import (
     Asked,
     Decisions,
@@ -42,6 +43,7 @@ from solver.run.open import (
 )
 from solver.run.stop import Stop, breaking_off, listening
 from solver.store import Store, Writer
+from solver.store.publish import make_directory
 from solver.strategies.context import Setting
 
 if TYPE_CHECKING:
@@ -65,7 +67,7 @@ def run(job: Job, command: Sequence[str], *, say: Say = lambda _: None, quiet: b
     served = read_model(job, download=True, say=say)
     assert served is not None
     first_prompt(asked, served)
-    with Store.create_or_open(Path(job.output.dir)) as store:
+    with _going_on(command), Store.create_or_open(Path(job.output.dir)) as store:
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
         store.write_job(resolved(job, job.output.dir))
         log = store.path / "_solver" / "logs" / f"engine-{store.epoch:04d}.log"
@@ -88,8 +90,8 @@ def revote(directory: Path, overrides: Sequence[str] = (), *, say: Say = lambda 
     with Store.read(directory):
         job = read_job(directory / "job.yaml", overrides)
     asked = read_input(job)
-    with Store.create_or_open(directory, verb="revote") as store:
-        command = ("solver", "revote", str(directory))
+    command = ("solver", "revote", str(directory))
+    with _going_on(command), Store.create_or_open(directory, verb="revote") as store:
         summary = _Owner(asked, Served(), store, Recorded(), say=say, quiet=quiet, command=command).work()
         store.write_job(resolved(job, directory))
         return summary
@@ -144,9 +146,8 @@ class _Owner:
     def _logged(self) -> Iterator[None]:
         """What this package logs goes to a file in the run directory, not over the progress line."""
         path = self._store.path / "_solver" / "logs" / f"solver-{self._store.epoch:04d}.log"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        logger, handler = logging.getLogger("solver"), logging.FileHandler(path, encoding="utf-8", delay=True)
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        make_directory(path.parent)
+        logger, handler = logging.getLogger("solver"), LogFile(path)
         before, logger.propagate = logger.propagate, False
         logger.addHandler(handler)
         try:
@@ -160,8 +161,11 @@ class _Owner:
         """Solve what is owed; the seconds from the first admission to the last durable result."""
         asked, job = self._asked, self._job
         grader = Grader()
-        writer = self._store.writer(flush_seconds=job.output.flush_seconds, extra=asked.table.schema_other)
         stop = Stop()
+        writer = self._store.writer(
+            flush_seconds=job.output.flush_seconds, extra=asked.table.schema_other, waits=stop.patient, say=self._say
+        )
+        unwritten: DiskFullError | None = None
         progress = Progress(self._counters, quiet=self._quiet)
         try:
             await self._start()
@@ -174,13 +178,17 @@ class _Owner:
                 finally:
                     await writer.close()
                     seconds = self._counters.seconds()
+        except DiskFullError as error:
+            if stop.exit_code is None:
+                raise
+            unwritten = error
         finally:
             gc.unfreeze()
             await progress.stop()
             await self._engine.close()
             await grader.close()
-        if stop.exit_code is not None and (stop.now or self._counters.problems < int(wanted.sum())):
-            raise self._interrupted(stop.exit_code, writer)
+        if stop.exit_code is not None and (unwritten or stop.now or self._counters.problems < int(wanted.sum())):
+            raise self._interrupted(stop.exit_code, writer, unwritten)
         return seconds
 
     async def _start(self) -> None:
@@ -228,9 +236,20 @@ class _Owner:
             frozen=self._revote,
         )
 
-    def _interrupted(self, exit_code: int, writer: Writer) -> InterruptedRunError:
+    def _interrupted(self, exit_code: int, writer: Writer, unwritten: DiskFullError | None) -> InterruptedRunError:
         kept = f"{writer.durable_samples:,} samples and {writer.durable_results:,} results of this run are durable"
+        if unwritten is not None:
+            kept += f"; {unwritten} and will be made again"
         return InterruptedRunError(f"stopped: {kept}. {self._resume}", exit_code)
+
+
+@contextmanager
+def _going_on(command: Sequence[str]) -> Iterator[None]:
+    """A machine that failed gets the command that goes on once it is mended."""
+    try:
+        yield
+    except MachineError as error:
+        raise type(error)(f"{error}. To go on: {shlex.join(command)}") from error
 
 
 def _elsewhere(command: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ SIGTERM: flush at once, exit code 143. While the engine starts there is nothing 
 
 import asyncio
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -21,13 +22,19 @@ class Stop:
         self.gently = False
         self.now = False
         self.heard: Callable[[], None] = lambda: None
+        self._since: float | None = None
 
     def ask(self, exit_code: int, *, at_once: bool = False) -> None:
         """Stop gently; at once when asked so, or when it is the second time."""
         self.now = self.now or at_once or self.gently
         self.gently = True
         self.exit_code = exit_code
+        self._since = time.monotonic() if self._since is None else self._since
         self.heard()
+
+    def patient(self) -> bool:
+        """Whether a full disk may be waited for: before the first wish and GRACE seconds after it, never when pressed."""
+        return not self.now and (self._since is None or time.monotonic() < self._since + GRACE)
 
 
 @contextmanager

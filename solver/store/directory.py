@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,14 +14,16 @@ from solver.errors import StoreError
 from solver.records import Sample, SampleKey
 from solver.store import manifest, swap
 from solver.store.current import kept_results, sample_masks
-from solver.store.index import Decisions, Mask, Pair, Placed, answers, chosen
+from solver.store.index import Decisions, Ids, InputRows, Mask, Pair, Placed, answers, chosen
 from solver.store.layout import Layout
 from solver.store.ledger import Ledger
 from solver.store.lock import OwnerLock
 from solver.store.publish import claim, disk_errors, empty_directory, publish_text
 from solver.store.shards import GROUP_ROWS, Shard, check_rows, list_shards, opened, read_columns
 from solver.store.tables import samples_of_batch
-from solver.store.writer import Writer
+from solver.store.writer import FLUSH_BYTES, HOLD_BYTES, RETRY_SECONDS, Writer
+
+_ROWS_AT_ONCE = 2**20  # rows of an input that are looked up together: bounds the memory of the search
 
 
 class Store:
@@ -87,6 +89,14 @@ class Store:
     def done(self, row_id: bytes, decision: int) -> bool:
         """Whether a result of this problem with this decision was durable when the directory was opened."""
         return self._ledger.decisions.has(row_id, decision)
+
+    def done_rows(self, rows: InputRows) -> Mask:
+        """The same for a whole input: which rows have a durable result with any of their decisions; shape (rows,)."""
+        known, done = self._ledger.decisions, np.zeros(len(rows.ids), dtype=np.bool_)
+        for start in range(0, len(done), _ROWS_AT_ONCE):
+            part = slice(start, start + _ROWS_AT_ONCE)
+            done[part], _ = known.pairs(Ids.of_stamps(rows.ids[part]), rows.decisions[part])
+        return done
 
     def samples_of(
         self, row_id: bytes, *, max_tokens: int | None = None, context: int | None = None
@@ -171,8 +181,13 @@ class Store:
         *,
         worker: int = 0,
         flush_seconds: float = 15.0,
-        flush_bytes: int = 64 * 2**20,
+        flush_bytes: int = FLUSH_BYTES,
+        hold_bytes: int = HOLD_BYTES,
+        retry_seconds: float = RETRY_SECONDS,
         extra: pa.Schema | None = None,
+        waits: Callable[[], bool] = lambda: True,
+        say: Callable[[str], None] = lambda _: None,
+        in_flight: Callable[[], str] | None = None,
     ) -> Writer:
         """A writer in this process. Other processes make their own `Writer(path, epoch=store.epoch, worker=n)`."""
         return Writer(
@@ -181,15 +196,23 @@ class Store:
             worker=worker,
             flush_seconds=flush_seconds,
             flush_bytes=flush_bytes,
+            hold_bytes=hold_bytes,
+            retry_seconds=retry_seconds,
             extra=extra,
+            waits=waits,
+            say=say,
+            in_flight=in_flight,
         )
 
-    def finish(self, summary: Mapping[str, Any], current: Iterable[Pair] | Iterable[Placed] | None = None) -> None:
+    def finish(
+        self, summary: Mapping[str, Any], current: Iterable[Pair] | Iterable[Placed] | InputRows | None = None
+    ) -> None:
         """Make the results table exact, then write the dataset card and the manifest, which comes last.
 
-        current: (row id, decision, row) of the input as it is now. Results with another decision, of rows that are
-        gone, or that a later one replaced move to `_solver/superseded/`; one whose row moved gets its new `row`. Pairs
-        without the row leave it as it was. A row may come with several decisions. None keeps the latest of each.
+        current: the input as it is now, as arrays or as (row id, decision, row) of each. Results with another decision,
+        of rows that are gone, or that a later one replaced move to `_solver/superseded/`; one whose row moved gets its
+        new `row`. Pairs without the row leave it as it was. A row may come with several decisions. None keeps the
+        latest of each.
         summary: stored in the manifest; its `name` and `model` appear in the card. All writers must be closed.
         """
         epoch = self._owned()

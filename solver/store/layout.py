@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solver.errors import NotARunError
-from solver.store.publish import disk_errors, make_directory
+from solver.store.publish import disk_errors, make_directory, place_errors
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class Layout:
         return self.state / "epochs"
 
     @property
+    def in_flight(self) -> Path:
+        """What each writer's process was working on at its last flush, a file per epoch and worker."""
+        return self.state / "in_flight"
+
+    @property
     def voids(self) -> Path:
         """Which old results lost their samples to damage."""
         return self.state / "void"
@@ -69,18 +74,23 @@ class Layout:
         return (self.samples, self.results, *asides)
 
     def make(self) -> None:
-        """Create what is missing, durably. Raises NotARunError for a directory that holds something else."""
-        with disk_errors("open", self.run):
+        """Create what is missing, durably.
+
+        Raises NotARunError for a directory that holds something else or cannot be, MachineError.
+        """
+        with disk_errors("open", self.run), place_errors(self.run):
             if self.run.exists() and not self.state.is_dir() and any(self.run.iterdir()):
                 raise NotARunError(
                     f"{self.run} is not empty and not a run directory; nothing was touched. Set another `output.dir`"
                 )
-        for directory in (self.state, self.tmp, self.epochs, self.voids, *self.shard_directories):
+        for directory in (self.state, self.tmp, self.epochs, self.in_flight, self.voids, *self.shard_directories):
             make_directory(directory)
 
     def check(self) -> None:
         """Raises NotARunError unless this is a run directory."""
-        missing = [path.name for path in (self.state, self.samples, self.results) if not path.is_dir()]
+        with disk_errors("open", self.run):
+            missing = [path.name for path in (self.state, self.samples, self.results) if not path.is_dir()]
+            exists = self.run.exists()
         if missing:
-            what = "does not exist" if not self.run.exists() else f"is not a run directory (no {', '.join(missing)})"
+            what = f"is not a run directory (no {', '.join(missing)})" if exists else "does not exist"
             raise NotARunError(f"{self.run} {what}. A run directory is what `solver run` names as its `output.dir`")

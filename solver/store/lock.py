@@ -5,23 +5,30 @@ for the message that a second owner gets, so a stale one harms nobody. Children 
 not inherited by programs that are started, and filelock closes it in forked children.
 """
 
+import errno
+import fcntl
 import json
 import os
 import socket
 import time
+import uuid
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from solver.errors import LockedError
+from solver.errors import LockedError, MachineError, SolverError
 from solver.store.publish import disk_errors, publish_text, remove
+
+_NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 class OwnerLock:
     """The right to write to a run directory, held from construction to `release`.
 
-    Raises LockedError naming host, pid and since when another process holds it.
+    Raises LockedError naming host, pid and since when another process holds it, MachineError on a file system that
+    has no locks.
     """
 
     def __init__(self, state: Path, tmp: Path) -> None:
@@ -29,6 +36,7 @@ class OwnerLock:
         self._owner = state / "owner.json"
         self._lock = FileLock(state / "lock", thread_local=False)
         with disk_errors("lock", state / "lock"):
+            _try_a_lock(tmp)
             try:
                 self._lock.acquire(timeout=0)
             except Timeout:
@@ -42,8 +50,30 @@ class OwnerLock:
     def release(self) -> None:
         """Give the directory back; safe to call twice."""
         if self._lock.is_locked:
-            remove(self._owner)
+            with suppress(SolverError):  # a record that stays harms nobody, and whatever failed before is worth telling
+                remove(self._owner)
             self._lock.release(force=True)
+
+
+def _try_a_lock(tmp: Path) -> None:
+    """Lock a file of our own first: only that tells a file system without locks from a lock that somebody holds.
+
+    What filelock does without them differs by version, and its ways (a marker file, waiting) do not notice a dead owner.
+    """
+    probe = tmp / uuid.uuid4().hex
+    descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        raise MachineError(
+            f"cannot lock {tmp.parent.parent}: its file system has no locks ({error.strerror}), so that two runs could "
+            "write there at once; set an `output.dir` on another file system"
+        ) from error
+    finally:
+        os.close(descriptor)
+        probe.unlink(missing_ok=True)
 
 
 def now() -> str:

@@ -8,7 +8,9 @@ under another name and readers take the first copy. Nothing is ever appended to,
 repair. Measured in notes/reliability.md §2: without the fsync of the file, zero-byte shards after a power cut; without
 that of the directory, the last shard vanished 25 times of 25.
 
-Errors: MachineError where the disk is full, over quota or read-only; StoreError for every other failure.
+Errors: DiskFullError where space or quota is used up, MachineError where the machine refuses in another way (see
+`_MACHINE`), NotARunError where no directory can be, StoreError for every other failure. A failed fsync is never tried
+again on the same file: what the kernel dropped then would be taken for written.
 """
 
 import errno
@@ -19,28 +21,53 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from solver.errors import MachineError, StoreError
+from solver.errors import DiskFullError, MachineError, NotARunError, StoreError
 
 T = TypeVar("T")
 
-_MACHINE_ERRNOS = {
-    errno.ENOSPC: "the disk is full; free space, then run the same command again",
-    errno.EDQUOT: "the disk quota is used up; free space, then run the same command again",
-    errno.EROFS: "the file system is read-only; mount it writable or set another `output.dir`",
+_FULL = {
+    errno.ENOSPC: "the disk is full; free space on it",
+    errno.EDQUOT: "the quota is used up; free space, or have the quota raised",
 }
+_RIGHTS = "this user lacks the right; change the permissions, or set another `output.dir`"
+_FILES = "too many files are open; raise the limit (`ulimit -n`)"
+_MACHINE = {
+    errno.EROFS: "the file system is read-only; mount it writable or set another `output.dir`",
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EIO: "the disk fails; look at the system's log, and go on from a copy of the run on a sound disk",
+    errno.EFBIG: "files may not grow that big here; raise the limit (`ulimit -f`)",
+    errno.EMFILE: _FILES,
+    errno.ENFILE: _FILES,
+}
+_NO_PLACE = (errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 @contextmanager
 def disk_errors(doing: str, path: Path) -> Iterator[None]:
-    """Turn an OSError under `doing` (such as "write") at `path` into MachineError or StoreError, saying both."""
+    """Turn an OSError under `doing` (such as "write") at `path` into one of ours that says both, and how to mend it."""
     try:
         yield
     except OSError as error:
-        reason = error.strerror or str(error)
-        remedy = _MACHINE_ERRNOS.get(error.errno or 0)
-        if remedy:
-            raise MachineError(f"cannot {doing} {path}: {reason}: {remedy}") from error
-        raise StoreError(f"cannot {doing} {path}: {reason}") from error
+        said, code = f"cannot {doing} {path}: {error.strerror or error}", error.errno or 0
+        if code in _FULL:
+            raise DiskFullError(f"{said}: {_FULL[code]}") from error
+        if code in _MACHINE:
+            raise MachineError(f"{said}: {_MACHINE[code]}") from error
+        raise StoreError(said) from error
+
+
+@contextmanager
+def place_errors(path: Path) -> Iterator[None]:
+    """Turn an OSError that says no directory can be at `path` into NotARunError; the others stay what they are."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NO_PLACE:
+            raise
+        raise NotARunError(
+            f"there can be no directory at {path}: {error.strerror}. Set another `output.dir`"
+        ) from error
 
 
 def publish(target: Path, tmp: Path, write: Callable[[BinaryIO], T], *, replace: bool = False) -> T:
@@ -110,7 +137,7 @@ def remove(path: Path) -> None:
 
 def make_directory(path: Path) -> None:
     """Create `path` and its missing parents, each durable in its own parent."""
-    with disk_errors("create", path):
+    with disk_errors("create", path), place_errors(path):
         if path.is_dir():
             return
         make_directory(path.parent)

@@ -5,25 +5,33 @@ buffered at that moment and hands it to the writer's own thread, which converts 
 the samples shard, then the results shard: a result is never durable before the samples that it was decided from, given
 that they were added before it. The counters rise only after the publish that makes the rows durable.
 
-A flush that fails puts its rows back, in order, and its error reaches the next `add`, `flush` or `close`; calling
-again writes them again, under a new name. At most `flush_bytes` are buffered while as much is being written; then
-`add` waits for the flush.
+A full disk ends nothing: the flush holds its rows, `full` is True, and it writes them again, under a new name, every
+`retry_seconds`. Meanwhile `add` goes on until `hold_bytes` are in memory, and then waits. Any other failure puts the
+rows back, in order, and its error reaches the next `add`, `flush` or `close`; calling again writes them again.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from sys import getsizeof
+from typing import TypeVar
 
 import pyarrow as pa
 
-from solver.errors import SolverError, StoreError
+from solver.errors import DiskFullError, SolverError, StoreError
 from solver.records import Result, Sample
 from solver.store.layout import Layout
+from solver.store.publish import publish_text
 from solver.store.shards import next_seq, shard_path, write_shard
 from solver.store.tables import SAMPLES, results_batch, results_schema, samples_batch
 
+FLUSH_BYTES = 64 * 2**20
+HOLD_BYTES = 256 * 2**20
+RETRY_SECONDS = 30.0
+_LOOK_SECONDS = 0.2  # between two looks whether waiting still makes sense
 _BATCH_ROWS = 64
 _BATCH_BYTES = 2**20
 _ROW_BYTES = 1000  # what a row weighs in memory beside its texts, about
@@ -31,10 +39,31 @@ _ROW_BYTES = 1000  # what a row weighs in memory beside its texts, about
 Row = TypeVar("Row", Sample, Result)
 
 
+@dataclass(slots=True)
+class _Rows:
+    """Rows in the order in which they were added, and what they weigh in memory."""
+
+    samples: list[Sample] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+    size: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.samples or self.results)
+
+    def __str__(self) -> str:
+        return f"{len(self.samples):,} samples and {len(self.results):,} results"
+
+    def followed_by(self, later: "_Rows") -> "_Rows":
+        return _Rows(self.samples + later.samples, self.results + later.results, self.size + later.size)
+
+
 class Writer:
     """Writes under the owner's epoch and its own worker number; any process may hold one, all on the same directory.
 
-    extra: arrow fields of the input's other columns, as `Problem.columns` names them.
+    extra: arrow fields of the input's other columns, as `Problem.columns` names them. waits: asked on a full disk
+    whether to go on waiting for space; on False the flush is tried once more and its error raised. say: a note to the
+    user. in_flight: called on the event loop at each flush; its text becomes durable after the rows of that flush.
+    hold_bytes may be passed by what is in flight: a sample that is there is never turned away.
     """
 
     def __init__(
@@ -44,16 +73,22 @@ class Writer:
         epoch: int,
         worker: int = 0,
         flush_seconds: float = 15.0,
-        flush_bytes: int = 64 * 2**20,
+        flush_bytes: int = FLUSH_BYTES,
+        hold_bytes: int = HOLD_BYTES,
+        retry_seconds: float = RETRY_SECONDS,
         extra: pa.Schema | None = None,
+        waits: Callable[[], bool] = lambda: True,
+        say: Callable[[str], None] = lambda _: None,
+        in_flight: Callable[[], str] | None = None,
     ) -> None:
         self.durable_samples = 0
         self.durable_results = 0
+        self.full = False
         self._layout, self._epoch, self._worker, self._extra = Layout(run), epoch, worker, extra
-        self._flush_seconds, self._flush_bytes = flush_seconds, flush_bytes
-        self._samples: list[Sample] = []
-        self._results: list[Result] = []
-        self._buffered = 0
+        self._flush_seconds, self._flush_bytes, self._hold_bytes = flush_seconds, flush_bytes, hold_bytes
+        self._retry_seconds, self._waits, self._say, self._in_flight = retry_seconds, waits, say, in_flight
+        self._noted: str | None = None
+        self._added, self._writing = _Rows(), _Rows()
         self._seq = next_seq(self._layout.shard_directories, epoch, worker)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
         self._flushing: asyncio.Task[None] | None = None
@@ -68,28 +103,37 @@ class Writer:
 
     async def add(self, sample: Sample) -> None:
         """Buffer one sample. Raises the error of an earlier flush that failed; the sample is buffered all the same."""
-        self._samples.append(sample)
-        await self._added(_sample_bytes(sample))
+        self._added.samples.append(sample)
+        await self._took(_sample_bytes(sample))
 
     async def add_result(self, result: Result) -> None:
         """Buffer one result, after all samples it was decided from. Raises like `add`."""
-        self._results.append(result)
-        await self._added(_result_bytes(result))
+        self._added.results.append(result)
+        await self._took(_result_bytes(result))
 
-    async def _added(self, size: int) -> None:
-        self._buffered += size
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._flush_seconds, self._start_flush)
-        if self._buffered >= self._flush_bytes:
-            if self._flushing is not None:  # the disk is slower than the engine: wait rather than grow
-                await asyncio.shield(self._flushing)
-            self._start_flush()
+    async def _took(self, size: int) -> None:
+        self._added.size += size
+        self._start_timer()
+        while self._added.size >= self._flush_bytes or self._held >= self._hold_bytes:
+            if self._flushing is None:
+                self._start_flush()
+                break
+            if self.full and self._held < self._hold_bytes:
+                break
+            await asyncio.shield(self._flushing)  # the disk is slower than the engine: wait rather than grow
         self._raise_failure()
+
+    @property
+    def _held(self) -> int:
+        """Bytes of all rows in memory."""
+        return self._added.size + self._writing.size
 
     async def flush(self) -> None:
         """Make everything added before this call durable. Raises MachineError or StoreError; the rows are kept."""
         while self._flushing is not None:
             await asyncio.shield(self._flushing)
+        if isinstance(self._failure, DiskFullError) and not self._waits():
+            self._raise_failure()  # that was the last attempt, a moment ago
         self._failure = None
         started = self._start_flush()
         if started is not None:
@@ -99,9 +143,7 @@ class Writer:
     async def close(self) -> None:
         """Flush and end the thread. Raises like `flush`; closing again tries again."""
         await self.flush()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._stop_timer()
         self._thread.shutdown()
 
     def _raise_failure(self) -> None:
@@ -109,41 +151,76 @@ class Writer:
         if failure is not None:
             raise failure
 
-    def _start_flush(self) -> asyncio.Task[None] | None:
-        """Begin a flush of what is buffered now, unless one is under way (its end starts the timer again)."""
+    def _start_timer(self) -> None:
+        if self._timer is None and self._flushing is None:
+            self._timer = asyncio.get_running_loop().call_later(self._flush_seconds, self._start_flush)
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._flushing is None and (self._samples or self._results):
-            self._flushing = asyncio.get_running_loop().create_task(self._flush_once())
+
+    def _start_flush(self) -> asyncio.Task[None] | None:
+        """Begin a flush of what is buffered now, unless one is under way (its end starts the timer again)."""
+        self._stop_timer()
+        if self._flushing is None and (self._added or self._in_flight is not None):
+            self._flushing = asyncio.get_running_loop().create_task(self._flush())
         return self._flushing
 
-    async def _flush_once(self) -> None:
-        samples, self._samples = self._samples, []
-        results, self._results = self._results, []
-        size, self._buffered = self._buffered, 0
-        seq, self._seq = self._seq, self._seq + 1
+    async def _flush(self) -> None:
+        self._writing, self._added = self._added, _Rows()
         try:
-            await self._in_thread(self._write_samples, samples, seq)
-            self.durable_samples += len(samples)
-            samples = []
-            await self._in_thread(self._write_results, results, seq)
-            self.durable_results += len(results)
-            results = []
+            while not await self._write():
+                await self._retry_time()
         except Exception as error:  # whatever the thread met reaches the caller; the rows are kept
             told = StoreError(f"cannot write to {self._layout.run}: {type(error).__name__}: {error}")
             self._failure = error if isinstance(error, SolverError) else told
         finally:
-            self._samples[:0], self._results[:0] = samples, results
-            self._buffered += size if samples or results else 0
-            self._flushing = None
-            if (self._samples or self._results) and self._timer is None:
-                loop = asyncio.get_running_loop()
-                self._timer = loop.call_later(self._flush_seconds, self._start_flush)
+            self.full, self._flushing = False, None
+            self._added, self._writing = self._writing.followed_by(self._added), _Rows()
+            if self._added:
+                self._start_timer()
 
-    async def _in_thread(self, write: Callable[[Any, int], None], rows: Sequence[Row], seq: int) -> None:
-        if rows:
-            await asyncio.get_running_loop().run_in_executor(self._thread, write, rows, seq)
+    async def _write(self) -> bool:
+        """Make the rows of this flush durable; False when the disk is full and waiting for space makes sense."""
+        try:
+            await self._write_rows()
+        except DiskFullError as error:
+            if not self._waits():
+                raise DiskFullError(f"{error}. {self._writing.followed_by(self._added)} are not written") from error
+            if not self.full:
+                self.full = True
+                self._say(
+                    f"{error}. Holding {self._writing.followed_by(self._added)}, admitting no more problems, "
+                    f"trying again every {self._retry_seconds:.0f} s"
+                )
+            return False
+        if self.full:
+            self._say("the disk has space again: going on")
+        return True
+
+    async def _write_rows(self) -> None:
+        rows, note = self._writing, self._in_flight() if self._in_flight else None
+        seq, self._seq = self._seq, self._seq + 1
+        run = asyncio.get_running_loop().run_in_executor
+        if rows.samples:
+            await run(self._thread, self._write_samples, rows.samples, seq)
+            self.durable_samples += len(rows.samples)
+            rows.samples = []
+        if rows.results:
+            await run(self._thread, self._write_results, rows.results, seq)
+            self.durable_results += len(rows.results)
+            rows.results = []
+        rows.size = 0
+        if note is not None and note != self._noted:
+            await run(self._thread, self._write_note, note)
+            self._noted = note
+
+    async def _retry_time(self) -> None:
+        """Wait until the next attempt is due, or until waiting makes no sense any more."""
+        due = time.monotonic() + self._retry_seconds
+        while self._waits() and (left := due - time.monotonic()) > 0:
+            await asyncio.sleep(min(left, _LOOK_SECONDS))
 
     def _check_epoch(self) -> None:
         """A writer that outlived its owner must not add older shards behind the back of the next one."""
@@ -164,6 +241,11 @@ class Writer:
         batches = (results_batch(batch, self._extra) for batch in _small_batches(results, _result_bytes))
         write_shard(path, self._layout.tmp, results_schema(self._extra), batches)
 
+    def _write_note(self, text: str) -> None:
+        self._check_epoch()
+        path = self._layout.in_flight / f"{self._epoch:04d}-{self._worker:02d}.json"
+        publish_text(path, self._layout.tmp, text)
+
 
 def _small_batches(rows: Sequence[Row], weigh: Callable[[Row], int]) -> Iterator[list[Row]]:
     """Few rows at a time: converting holds the interpreter, and the event loop wants it back within a millisecond."""
@@ -180,8 +262,8 @@ def _small_batches(rows: Sequence[Row], weigh: Callable[[Row], int]) -> Iterator
 
 
 def _sample_bytes(sample: Sample) -> int:
-    return _ROW_BYTES + len(sample.text) + len(sample.data or "")
+    return _ROW_BYTES + getsizeof(sample.text) + getsizeof(sample.data)
 
 
 def _result_bytes(result: Result) -> int:
-    return _ROW_BYTES * (1 + len(result.candidates)) + len(result.problem.text)
+    return _ROW_BYTES * (1 + len(result.candidates)) + getsizeof(result.problem.text)
