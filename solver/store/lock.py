@@ -58,7 +58,7 @@ class OwnerLock:
 def _try_a_lock(tmp: Path) -> None:
     """Lock a file of our own first: only that tells a file system without locks from a lock that somebody holds.
 
-    What filelock does without them differs by version, and its ways (a marker file, waiting) do not notice a dead owner.
+    What filelock does without them differs by version, and its ways (a marker file) do not notice a dead owner.
     """
     probe = tmp / uuid.uuid4().hex
     descriptor = os.open(probe, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
