@@ -1,14 +1,17 @@
 """The results table -> the few numbers that every run ends with, with 95% intervals.
 
-Reads candidates and votes only, batch by batch; needs no engine. pass@1 is the mean over problems of the
-share of right candidates (the unbiased estimator of Chen et al. 2021, arXiv 2107.03374, at k = 1); its
+Reads candidates and votes only, one arrow batch at a time; needs no engine. pass@1 is the mean over problems
+of the share of right candidates (the unbiased estimator of Chen et al. 2021, arXiv 2107.03374, at k = 1); its
 interval treats problems, not samples, as the unit. A candidate without a gradable answer is wrong.
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 
 Z95 = 1.959963984540054
 
@@ -70,29 +73,30 @@ COLUMNS = (
     "tie",
     "output_tokens",
     "status",
-    "candidates",
+    "candidates.list.element.correct",
 )
 """The columns of the results table that `summarize` reads."""
 
 
-def summarize(rows: Iterable[dict[str, Any]]) -> Stats:
-    """Headline numbers over rows of the results table (`COLUMNS` suffice)."""
+def summarize(batches: Iterable[pa.RecordBatch]) -> Stats:
+    """Headline numbers over batches of the results table (`COLUMNS` suffice)."""
     counts = dict.fromkeys(("ok", "no_answer", "failed", "wants_more"), 0)
     totals = dict.fromkeys(("n_samples", "n_valid", "n_truncated", "output_tokens", "tie"), 0)
     rates, agreements, right, ungradable = Moments(), Moments(), 0, 0
-    for row in rows:
-        counts[row["status"]] += 1
+    for batch in batches:
+        status = batch.column("status").to_numpy(zero_copy_only=False)
+        for name in counts:
+            counts[name] += int((status == name).sum())
         for name in totals:
-            totals[name] += row[name]
-        if row["agreement"] is not None:
-            agreements.add(row["agreement"])
-        if row["reference"] is not None and row["status"] != "wants_more":
-            judged = [one["correct"] for one in row["candidates"] if one["correct"] is not None]
-            if row["candidates"] and not judged:
-                ungradable += 1
-                continue
-            rates.add(sum(judged) / len(judged) if judged else 0.0)
-            right += bool(row["correct"])
+            totals[name] += int(batch.column(name).to_numpy(zero_copy_only=False).sum())
+        agreements.add(batch.column("agreement").drop_null().to_numpy())
+        asked = _mask(batch.column("reference").is_valid()) & (status != "wants_more")
+        candidates, judged, correct = _judged(batch.column("candidates"))
+        unknown = asked & (candidates > 0) & (judged == 0)
+        counted = asked & ~unknown
+        rates.add(correct[counted] / np.maximum(judged[counted], 1))
+        right += int(_mask(batch.column("correct").fill_null(False))[counted].sum())
+        ungradable += int(unknown.sum())
     return Stats(
         problems=sum(counts.values()),
         failed=counts["failed"],
@@ -111,20 +115,35 @@ def summarize(rows: Iterable[dict[str, Any]]) -> Stats:
     )
 
 
+def _judged(candidates: pa.ListArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """For each row: how many candidates, how many that are right or wrong, how many that are right."""
+    rows = len(candidates)
+    of_row = candidates.value_parent_indices().to_numpy()
+    correct = candidates.flatten().field("correct")
+    known, right = of_row[_mask(correct.is_valid())], of_row[_mask(correct.fill_null(False))]
+    return tuple(np.bincount(some, minlength=rows) for some in (of_row, known, right))  # type: ignore[return-value]
+
+
+def _mask(flags: pa.BooleanArray) -> npt.NDArray[np.bool_]:
+    return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+
 class Moments:
-    """Mean and variance of a stream (Welford 1962)."""
+    """Mean and variance of a stream, joined block by block (Chan, Golub and LeVeque 1979)."""
 
     def __init__(self) -> None:
         self.count = 0
         self.mean = 0.0
         self._squares = 0.0
 
-    def add(self, value: float) -> None:
-        """One more value."""
-        self.count += 1
-        step = value - self.mean
-        self.mean += step / self.count
-        self._squares += step * (value - self.mean)
+    def add(self, values: npt.NDArray[np.float64]) -> None:
+        """More values."""
+        if not len(values):
+            return
+        mean, before = float(values.mean()), self.count
+        step, self.count = mean - self.mean, before + len(values)
+        self.mean += step * len(values) / self.count
+        self._squares += float(np.square(values - mean).sum()) + step * step * before * len(values) / self.count
 
     def interval(self) -> Share:
         """The mean with its normal 95% interval, cut to [0, 1]; one value alone says nothing: [0, 1]."""

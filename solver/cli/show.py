@@ -30,7 +30,7 @@ def _summary(store: Any, as_json: bool) -> int:
     from solver.run.finish import shown, stat_lines
     from solver.stats import COLUMNS, summarize
 
-    stats = summarize(store.results(COLUMNS))
+    stats = summarize(store.result_batches(COLUMNS))
     if as_json:
         tell(json.dumps({"directory": str(store.path), "finished": store.finished, "stats": asdict(stats)}))
         return 0

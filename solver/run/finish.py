@@ -43,7 +43,7 @@ def finish(
 ) -> Summary:
     """Settle the results table, write manifest and card, and count. Raises StoreError or MachineError."""
     store.finish(_facts(job, counters, seconds), current)
-    stats = summarize(store.results(COLUMNS))
+    stats = summarize(store.result_batches(COLUMNS))
     return Summary(store.path, stats, counters.problems, counters.samples, counters.output_tokens, seconds)
 
 

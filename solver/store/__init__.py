@@ -10,6 +10,7 @@ The owner (one per directory, by lock):
         store.check_fingerprint(fingerprint, "solver run ... -o output.dir=...")     # FingerprintError
         store.write_job(text)
         store.done(row_id, decision)                          # a durable result with this decision?
+        store.done_rows(InputRows(ids, decisions))            # the same for a whole input, as arrays
         store.samples_of(row_id, max_tokens=, context=)       # {SampleKey: Sample} that answer this row's calls
         store.copies_of(row_id)                               # the same without judging, cancelled ones included
         store.sample_count(row_id)                            # durable copies, without reading their texts
@@ -18,7 +19,7 @@ The owner (one per directory, by lock):
             await writer.add_result(result)                   # then its result
             await writer.flush()                              # durable now; also happens by itself
             writer.durable_samples, writer.durable_results    # counted from the first row added
-        store.finish(summary, current)                        # current: (row_id, decision, row) of the input now
+        store.finish(summary, current)                        # current: InputRows, or (row_id, decision, row) of each
 
 `done`, `samples_of` and `sample_count` know what was durable at opening, not what this run adds. Another process (a Ray
 actor) writes with `Writer(path, epoch=store.epoch, worker=n, extra=schema)` and reads with `Store.read(path)`.
@@ -38,7 +39,7 @@ what to do about damage), swap (exchange of results), manifest (what stands besi
 """
 
 from solver.store.directory import Store
-from solver.store.index import answers, chosen
+from solver.store.index import InputRows, answers, chosen
 from solver.store.shards import CorruptShardError
 from solver.store.tables import RESULTS, SAMPLES, result_of_row, results_schema
 from solver.store.writer import Writer
@@ -47,6 +48,7 @@ __all__ = [
     "RESULTS",
     "SAMPLES",
     "CorruptShardError",
+    "InputRows",
     "Store",
     "Writer",
     "answers",

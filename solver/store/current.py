@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from solver.records import SampleKey, Status
 from solver.store.index import I64, U64, Copy, Decisions, Ids, Mask, key_hashes
-from solver.store.shards import CorruptShardError, Shard, read_columns
+from solver.store.shards import CorruptShardError, Shard, check_rows, opened, read_columns
 
 Voids = Sequence[tuple[int, Decisions]]
 """(epoch, rows): results of these rows from before that epoch lost their samples and do not count."""
@@ -75,14 +75,27 @@ def kept_results(shards: Sequence[Shard], voids: Voids, current: Decisions | Non
     return [Kept(mask, row) for mask, row in zip(masks, moved, strict=True)]
 
 
-def read_sample_rows(shard: Shard) -> tuple[Ids, npt.NDArray[np.int32]]:
-    """The distinct row ids of one samples shard, and for each of its rows which of them. Raises CorruptShardError."""
-    column = read_columns(shard, ["row_id"], dictionary=["row_id"])["row_id"]
+class SampleRows(NamedTuple):
+    """One samples shard: its distinct row ids, for each of its rows which of them, and the first row of every row
+    group."""
+
+    ids: Ids
+    which: npt.NDArray[np.int32]
+    groups: I64
+
+
+def read_sample_rows(shard: Shard) -> SampleRows:
+    """Whose samples lie where in one shard; reads row ids only. Raises CorruptShardError."""
+    with opened(shard, ["row_id"]) as file:
+        column = file.read(columns=["row_id"])["row_id"]
+        check_rows(shard, len(column), file.metadata.num_rows)
+        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    groups = np.cumsum([0, *sizes[:-1]], dtype=np.int64)
     if not len(column):
-        return Ids.of_bytes([]), np.empty(0, dtype=np.int32)
+        return SampleRows(Ids.of_bytes([]), np.empty(0, dtype=np.int32), groups)
     encoded = column.unify_dictionaries().combine_chunks()
     try:
-        return Ids.of_column(encoded.dictionary), encoded.indices.to_numpy()
+        return SampleRows(Ids.of_column(encoded.dictionary), encoded.indices.to_numpy(), groups)
     except pa.ArrowInvalid as error:
         raise CorruptShardError(shard, error) from error
 

@@ -24,6 +24,15 @@ Pair = tuple[bytes, int]
 Placed = tuple[bytes, int, int]
 """(row id, decision, row)"""
 
+
+class InputRows(NamedTuple):
+    """The input as it is now, one element per row: row ids (dtype S16), and the decisions about each that count, shape
+    (rows, decisions)."""
+
+    ids: npt.NDArray[np.bytes_]
+    decisions: U64
+
+
 _NIBBLE = np.full(256, 255, dtype=np.uint8)
 _NIBBLE[np.frombuffer(b"0123456789abcdef", dtype=np.uint8)] = np.arange(16, dtype=np.uint8)
 
@@ -38,6 +47,11 @@ class Ids(NamedTuple):
     def of_bytes(cls, ids: Sequence[bytes]) -> "Ids":
         """From 16-byte row ids."""
         return cls._of_matrix(np.frombuffer(b"".join(ids), dtype=np.uint8).reshape(-1, 16))
+
+    @classmethod
+    def of_stamps(cls, ids: npt.NDArray[np.bytes_]) -> "Ids":
+        """From an array of dtype S16, as a survey keeps them."""
+        return cls._of_matrix(ids.view(np.uint8).reshape(-1, 16))
 
     @classmethod
     def of_column(cls, column: pa.ChunkedArray | pa.Array) -> "Ids":
@@ -92,16 +106,20 @@ def _halves(row_id: bytes) -> tuple[np.uint64, np.uint64]:
 
 
 class Decisions:
-    """(row id, decision) pairs, and for the input as it is now also where each row stands; what `done` asks."""
+    """Which decisions about each row id there are, and for the input as it is now also where each row stands; what
+    `done` asks. A row id may stand more than once."""
 
     def __init__(self, ids: Ids, decisions: U64, rows: I64 | None = None) -> None:
+        """decisions: shape (ids,) or (ids, decisions); rows: shape (ids,)."""
         order = ids.order()
-        self._ids, self._decisions = ids.take(order), decisions[order]
+        self._ids, self._decisions = ids.take(order), _matrix(decisions)[order]
         self._rows = None if rows is None else rows[order]
 
     @classmethod
-    def of_input(cls, current: Iterable[Pair] | Iterable[Placed], chunk: int = 65536) -> "Decisions":
-        """From pairs or triples of any number, gathered in chunks so that no list of all is in memory."""
+    def of_input(cls, current: "Iterable[Pair] | Iterable[Placed] | InputRows", chunk: int = 65536) -> "Decisions":
+        """From arrays, or from pairs or triples of any number, gathered so that no list of all is in memory."""
+        if isinstance(current, InputRows):
+            return cls(Ids.of_stamps(current.ids), current.decisions, np.arange(len(current.ids), dtype=np.int64))
         ids: list[Ids] = []
         numbers: list[U64] = []
         source: Iterator[Pair | Placed] = iter(current)
@@ -119,7 +137,7 @@ class Decisions:
         high, low = _halves(row_id)
         at = int(np.searchsorted(self._ids.high, high))
         while at < len(self) and self._ids.high[at] == high:
-            if self._ids.low[at] == low and (decision is None or int(self._decisions[at]) == decision):
+            if self._ids.low[at] == low and (decision is None or decision in self._decisions[at].tolist()):
                 return True
             at += 1
         return False
@@ -129,8 +147,9 @@ class Decisions:
         return np.asarray(self._find(ids, None) >= 0)
 
     def pairs(self, ids: Ids, decisions: U64) -> tuple[Mask, I64 | None]:
-        """For each pair, whether it is there, and where its row stands in the input (None: nobody said)."""
-        found = self._find(ids, decisions)
+        """For each id, whether it is there with any of its decisions, and where its row stands in the input (None:
+        nobody said). decisions: shape (ids,) or (ids, decisions)."""
+        found = self._find(ids, _matrix(decisions))
         return found >= 0, self._rows[found] if self._rows is not None and len(self) else None
 
     def _find(self, ids: Ids, decisions: U64 | None) -> I64:
@@ -141,12 +160,24 @@ class Decisions:
             open_ = open_[self._ids.high[at[open_]] == ids.high[open_]]
             same = self._ids.low[at[open_]] == ids.low[open_]
             if decisions is not None:
-                same &= self._decisions[at[open_]] == decisions[open_]
+                same &= _any_equal(self._decisions[at[open_]], decisions[open_])
             found[open_[same]] = at[open_[same]]
             open_ = open_[~same]
             at[open_] += 1
             open_ = open_[at[open_] < len(self)]
         return found
+
+
+def _matrix(decisions: U64) -> U64:
+    return decisions if decisions.ndim == 2 else decisions[:, None]
+
+
+def _any_equal(held: U64, wanted: U64) -> Mask:
+    """For each row of two matrices, whether they share a number."""
+    equal = np.zeros(len(held), dtype=np.bool_)
+    for one in held.T:
+        equal |= (wanted == one[:, None]).any(axis=1)
+    return equal
 
 
 class Places:
@@ -189,8 +220,8 @@ def key_hashes(ids: Ids, path: pa.Array, call: U64, k: I64) -> U64:
     codes = np.array([hash_text(word) for word in words.dictionary.to_pylist()], dtype=np.uint64)
     mixed = ids.high ^ codes[words.indices.to_numpy(zero_copy_only=False)]
     for part in (ids.low, call, k.astype(np.uint64)):
-        mixed = _mix(mixed) ^ part
-    return _mix(mixed)
+        mixed = mix(mixed) ^ part
+    return mix(mixed)
 
 
 def hash_text(text: str) -> int:
@@ -201,8 +232,8 @@ def hash_text(text: str) -> int:
     return value
 
 
-def _mix(value: U64) -> U64:
-    """The finalizer of splitmix64 (Steele, Lea and Flood 2014)."""
+def mix(value: U64) -> U64:
+    """64-bit numbers to well mixed ones, one to one: the finalizer of splitmix64 (Steele, Lea and Flood 2014)."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))

@@ -1,28 +1,31 @@
 """What is durable in a run directory, in memory: read at start-up, asked for every problem.
 
-Built from two key columns (`row_id` and, for results, `decision`). Problems that have a result are not owed, so the
-places of their samples are only learnt if one of them is asked for after all (another vote, a higher n).
+Built from two key columns (`row_id` and, for results, `decision`), each shard read once. Problems that have a result
+are not owed, so the places of their samples are only learnt if one of them is asked for after all (another vote, a
+higher n). A reader mostly asks for one problem or two and looks through the row ids each time.
 
 Damage is met in two ways. A reader raises. The owner sets the shard aside: into `_solver/bad/`, after writing down (in
 `_solver/void/`) which finished problems rested on its samples, so that they are run again; all other copies stay.
 """
 
 import json
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from solver.records import Sample
 from solver.store.current import Voids, read_results_keys, read_sample_rows, rows_without_samples
-from solver.store.index import Decisions, Ids, Places
+from solver.store.index import I64, U64, Decisions, Ids, Mask, Places
 from solver.store.layout import Layout
 from solver.store.publish import disk_errors, move, publish_text
-from solver.store.shards import CorruptShardError, RowGroups, Shard, footer_hash, list_shards, opened, read_columns
+from solver.store.shards import CorruptShardError, RowGroups, Shard, footer_hash, list_shards, read_columns
 from solver.store.swap import counted_results, read_json
 from solver.store.tables import samples_of_batch
 
 T = TypeVar("T")
+ONE_BY_ONE = 4  # problems that a reader asks for before he learns where the samples of all of them lie
 
 
 class Ledger:
@@ -39,13 +42,11 @@ class Ledger:
         self._groups = RowGroups()
         self._footers = _listed_footers(layout)
         self._decisions: Decisions | None = None
-        self._places: Places | None = None
-        self._all_places = self._places_are_all = False
-        self._shards: list[Shard] = []
-        self._bounds: list[np.ndarray[tuple[int], np.dtype[np.int64]]] = []
+        self._places: _Map | None = None
+        self._all_places = False
+        self._asked = 0
         if epoch is not None:
-            self._set_aside_unreadable(verify)
-            self._places = self.mending(lambda: self._read_places(owed_only=True))
+            self._look_at_everything(verify)
 
     @property
     def voids(self) -> Voids:
@@ -61,7 +62,7 @@ class Ledger:
 
     def sample_count(self, row_id: bytes) -> int:
         """How many copies of samples of this row are durable, cancelled ones included."""
-        return len(self._places_for(row_id).of(row_id))
+        return self._places_for(row_id).count(row_id)
 
     def copies_of(self, row_id: bytes) -> list[Sample]:
         """Every durable copy of this row's samples, oldest first; texts are read now."""
@@ -77,49 +78,30 @@ class Ledger:
                     raise
                 self._set_aside({damage.shard: str(damage)})
 
-    def _load_decisions(self) -> Decisions:
-        parts = [read_results_keys(shard, self._voids) for shard in counted_results(self._layout)]
-        ids = Ids.join([ids.take(counts) for ids, _, counts in parts])
-        empty = np.empty(0, dtype=np.uint64)
-        return Decisions(ids, np.concatenate([empty, *(decisions[counts] for _, decisions, counts in parts)]))
+    def _look_at_everything(self, verify: bool) -> None:
+        """Learn decisions and places in one pass over all shards; what is damaged is set aside, all at once."""
+        while True:
+            damaged: dict[Shard, str] = {}
+            results = self._whole(counted_results(self._layout), self._read_results, verify, damaged)
+            self._decisions = _joined(results)
+            places = self._whole(list_shards(self._layout.samples), self._read_owed, verify, damaged)
+            if not damaged:
+                self._places = _Map(places)
+                return
+            self._set_aside(damaged)
 
-    def _places_for(self, row_id: bytes) -> Places:
-        self._all_places = self._all_places or self.decisions.has(row_id)
-        if self._places is None or self._all_places != self._places_are_all:
-            self._places = self.mending(lambda: self._read_places(owed_only=not self._all_places))
-            self._places_are_all = self._all_places
-        return self._places
-
-    def _read_places(self, *, owed_only: bool) -> Places:
-        shards = list_shards(self._layout.samples)
-        parts, bounds = [], []
-        for number, shard in enumerate(shards):
-            ids, which = read_sample_rows(shard)
-            wanted = ~self.decisions.among(ids) if owed_only else np.ones(len(ids.high), dtype=np.bool_)
-            rows = np.flatnonzero(wanted[which]).astype(np.uint32)
-            parts.append((ids.take(which[rows]), number, rows))
-            bounds.append(_group_bounds(shard))
-        self._shards, self._bounds = shards, bounds
-        return Places(parts)
-
-    def _read_copies(self, row_id: bytes) -> list[Sample]:
-        copies: list[Sample] = []
-        for number, row in self._places_for(row_id).of(row_id):
-            bounds = self._bounds[number]
-            group = int(np.searchsorted(bounds, row, side="right")) - 1
-            table = self._groups.get(self._shards[number], group)
-            copies.extend(samples_of_batch(table.slice(row - int(bounds[group]), 1)))
-        return copies
-
-    def _set_aside_unreadable(self, verify: bool) -> None:
-        damaged: dict[Shard, str] = {}
-        for shard in [*counted_results(self._layout), *list_shards(self._layout.samples)]:
+    def _whole(
+        self, shards: Sequence[Shard], read: Callable[[Shard], T], verify: bool, damaged: dict[Shard, str]
+    ) -> list[T]:
+        """What `read` finds in every shard that is whole; why the others are not goes to `damaged`."""
+        found: list[T] = []
+        for shard in shards:
             try:
                 self._inspect(shard, verify)
+                found.append(read(shard))
             except CorruptShardError as damage:
                 damaged[shard] = str(damage)
-        if damaged:
-            self._set_aside(damaged)
+        return found
 
     def _inspect(self, shard: Shard, verify: bool) -> None:
         expected = self._footers.get(shard.relative)
@@ -128,10 +110,40 @@ class Ledger:
                 raise CorruptShardError(shard, "its footer is not the one in manifest.json")
         if verify:
             read_columns(shard, None)
-        if shard.path.parent == self._layout.results:
-            read_results_keys(shard, self._voids)
-        else:
-            read_sample_rows(shard)
+
+    def _load_decisions(self) -> Decisions:
+        return _joined([self._read_results(shard) for shard in counted_results(self._layout)])
+
+    def _read_results(self, shard: Shard) -> tuple[Ids, U64]:
+        ids, decisions, counts = read_results_keys(shard, self._voids)
+        return (ids, decisions) if counts.all() else (ids.take(counts), decisions[counts])
+
+    def _read_owed(self, shard: Shard) -> "_Part":
+        return _part(shard, self._owed)
+
+    def _owed(self, ids: Ids) -> Mask:
+        return ~self.decisions.among(ids)
+
+    def _places_for(self, row_id: bytes) -> "_Map":
+        """For the owner: of all owed rows, or of all rows once he asks for another. For a reader: of this row alone,
+        or of all once he has asked a few times."""
+        self._asked += 1
+        if self._epoch is None and self._asked <= ONE_BY_ONE:
+            return self._read_places(_rows([row_id]).among)
+        if not self._all_places and (self._epoch is None or self.decisions.has(row_id)):
+            self._all_places, self._places = True, None
+        if self._places is None:
+            self._places = self.mending(lambda: self._read_places(None if self._all_places else self._owed))
+        return self._places
+
+    def _read_places(self, wanted: Callable[[Ids], Mask] | None) -> "_Map":
+        return _Map([_part(shard, wanted) for shard in list_shards(self._layout.samples)])
+
+    def _read_copies(self, row_id: bytes) -> list[Sample]:
+        copies: list[Sample] = []
+        for shard, group, row in self._places_for(row_id).of(row_id):
+            copies.extend(samples_of_batch(self._groups.get(shard, group).slice(row, 1)))
+        return copies
 
     def _set_aside(self, damaged: dict[Shard, str]) -> None:
         """Move damaged shards to bad/; finished problems that rested on their samples are void first."""
@@ -156,6 +168,49 @@ class Ledger:
         self._places = None
 
 
+class _Part(NamedTuple):
+    """The rows of one samples shard that are worth knowing: whose they are, which they are, where row groups begin."""
+
+    shard: Shard
+    ids: Ids
+    rows: npt.NDArray[np.uint32]
+    groups: I64
+
+
+def _part(shard: Shard, wanted: Callable[[Ids], Mask] | None = None) -> _Part:
+    """All rows of a samples shard, or those of the wanted row ids. Raises CorruptShardError."""
+    ids, which, groups = read_sample_rows(shard)
+    if wanted is None:
+        return _Part(shard, ids.take(which), np.arange(len(which), dtype=np.uint32), groups)
+    rows = np.flatnonzero(wanted(ids)[which]).astype(np.uint32)
+    return _Part(shard, ids.take(which[rows]), rows, groups)
+
+
+class _Map:
+    """Where the samples of each row lie, by shard and row group."""
+
+    def __init__(self, parts: Sequence[_Part]) -> None:
+        self._shards, self._groups = [part.shard for part in parts], [part.groups for part in parts]
+        self._places = Places([(part.ids, number, part.rows) for number, part in enumerate(parts)])
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def count(self, row_id: bytes) -> int:
+        return len(self._places.of(row_id))
+
+    def of(self, row_id: bytes) -> Iterator[tuple[Shard, int, int]]:
+        """(shard, row group, row within it) of every sample of one row, oldest first."""
+        for number, row in self._places.of(row_id):
+            group = int(np.searchsorted(self._groups[number], row, side="right")) - 1
+            yield self._shards[number], group, row - int(self._groups[number][group])
+
+
+def _joined(parts: Sequence[tuple[Ids, U64]]) -> Decisions:
+    empty = np.empty(0, dtype=np.uint64)
+    return Decisions(Ids.join([ids for ids, _ in parts]), np.concatenate([empty, *(held for _, held in parts)]))
+
+
 def read_voids(layout: Layout) -> Voids:
     """Every list of results that lost their samples."""
     voids: list[tuple[int, Decisions]] = []
@@ -175,13 +230,6 @@ def _publish_void(layout: Layout, epoch: int, rows: set[bytes]) -> tuple[int, De
 
 def _rows(ids: Sequence[bytes]) -> Decisions:
     return Decisions(Ids.of_bytes(ids), np.zeros(len(ids), dtype=np.uint64))
-
-
-def _group_bounds(shard: Shard) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The first row of every row group."""
-    with opened(shard) as file:
-        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-    return np.concatenate(([0], np.cumsum(sizes[:-1]))).astype(np.int64)
 
 
 def _listed_footers(layout: Layout) -> dict[str, str]:

@@ -142,6 +142,7 @@ def test_a_refusal_of_the_system_is_not_damage(tmp_path: Path) -> None:
     store = Store.read(run)
     assert store.samples_of(row_id(6))
     shutil.move(first, tmp_path / "elsewhere")
+    first.symlink_to(tmp_path / "not there yet")
     with pytest.raises(StoreError, match=r"cannot read .*No such file") as refused:
         store.samples_of(row_id(1))
     assert not isinstance(refused.value, CorruptShardError)
