@@ -94,6 +94,7 @@ class Writer:
         self._flushing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._failure: SolverError | None = None
+        self._news = asyncio.Event()  # a flush is over, or has met a full disk
 
     async def __aenter__(self) -> "Writer":
         return self
@@ -120,7 +121,8 @@ class Writer:
                 break
             if self.full and self._held < self._hold_bytes:
                 break
-            await asyncio.shield(self._flushing)  # the disk is slower than the engine: wait rather than grow
+            self._news.clear()
+            await self._news.wait()  # the disk is slower than the engine: wait rather than grow
         self._raise_failure()
 
     @property
@@ -177,6 +179,7 @@ class Writer:
             self._failure = error if isinstance(error, SolverError) else told
         finally:
             self.full, self._flushing = False, None
+            self._news.set()
             self._added, self._writing = self._writing.followed_by(self._added), _Rows()
             if self._added:
                 self._start_timer()
@@ -190,6 +193,7 @@ class Writer:
                 raise DiskFullError(f"{error}. {self._writing.followed_by(self._added)} are not written") from error
             if not self.full:
                 self.full = True
+                self._news.set()
                 self._say(
                     f"{error}. Holding {self._writing.followed_by(self._added)}, admitting no more problems, "
                     f"trying again every {self._retry_seconds:.0f} s"
