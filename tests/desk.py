@@ -43,10 +43,11 @@ class Desk:
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         (self.home / "problems.jsonl").write_text(text, "utf-8")
 
-    def run(self, *overrides: str) -> Summary:
+    def run(self, *overrides: str, verify: bool = False) -> Summary:
         """`solver run job.yaml -o ...`, in this process."""
         self.said = []
-        return run(read_job(self.job, overrides), ["solver", "run", "job.yaml"], say=self.said.append, quiet=True)
+        words = ["solver", "run", "job.yaml"]
+        return run(read_job(self.job, overrides), words, say=self.said.append, quiet=True, verify=verify)
 
     def revote(self, *overrides: str) -> Summary:
         """`solver revote out -o ...`, in this process."""

@@ -17,8 +17,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON o
 @click.argument("job", type=click.Path(dir_okay=False))
 @override_option
 @click.option("--quiet", is_flag=True, help="Show no progress and no notes.")
+@click.option("--verify", is_flag=True, help="First read every byte that the run holds; what is damaged is redone.")
 @json_option
-def run(job: str, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> int:
+def run(job: str, overrides: tuple[str, ...], quiet: bool, verify: bool, as_json: bool) -> int:
     """Run the job file JOB. Run again to go on from what the run directory holds.
 
     Ctrl-C lets running samples finish (30 s), a second one stops at once; what is durable is kept.
@@ -28,7 +29,7 @@ def run(job: str, overrides: tuple[str, ...], quiet: bool, as_json: bool) -> int
 
     checked = read_job(job, overrides)
     command = ["solver", "run", job, *(word for text in overrides for word in ("-o", text))]
-    summary = run_job(checked, command, say=(lambda _: None) if quiet else say, quiet=quiet)
+    summary = run_job(checked, command, say=(lambda _: None) if quiet else say, quiet=quiet, verify=verify)
     if as_json:
         tell(json.dumps(summary.json()))
         return summary.exit_code

@@ -43,6 +43,7 @@ from solver.run.open import (
 )
 from solver.run.stop import Stop, breaking_off, listening
 from solver.store import Store, Writer
+from solver.store.inflight import left_behind, note
 from solver.store.publish import make_directory
 from solver.strategies.context import Setting
 
@@ -55,11 +56,14 @@ __all__ = ["Summary", "lines", "read_input", "read_job", "read_model", "revote",
 REVOTE_MAY_CHANGE = ("strategy", "sampling.n", "input.")
 
 
-def run(job: Job, command: Sequence[str], *, say: Say = lambda _: None, quiet: bool = False) -> Summary:
+def run(
+    job: Job, command: Sequence[str], *, say: Say = lambda _: None, quiet: bool = False, verify: bool = False
+) -> Summary:
     """Sample, vote and write; goes on from whatever the run directory already holds.
 
-    command: the words that started this, for the line that says how to resume. Raises SolverError; after
-    InterruptedRunError everything durable is kept.
+    command: the words that started this, for the line that says how to resume; verify: read every byte that the run
+    holds first, so that damage in finished work is found now. Raises SolverError; after InterruptedRunError everything
+    durable is kept.
     """
     asked = read_input(job)
     for note in asked.table.notes:
@@ -67,7 +71,7 @@ def run(job: Job, command: Sequence[str], *, say: Say = lambda _: None, quiet: b
     served = read_model(job, download=True, say=say)
     assert served is not None
     first_prompt(asked, served)
-    with _going_on(command), Store.create_or_open(Path(job.output.dir)) as store:
+    with _going_on(command), Store.create_or_open(Path(job.output.dir), verify=verify) as store:
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
         store.write_job(resolved(job, job.output.dir))
         log = store.path / "_solver" / "logs" / f"engine-{store.epoch:04d}.log"
@@ -119,6 +123,7 @@ class _Owner:
         self._strategy = strategies.make(self._job.strategy, self._job.n)
         self._decisions = Decisions(self._job, self._strategy, asked.survey.rows, revote=self._revote)
         self._counters = Counters(total=asked.survey.rows)
+        self._driver: Driver | None = None
 
     def work(self) -> Summary:
         """Drive what is owed, then finish."""
@@ -163,7 +168,11 @@ class _Owner:
         grader = Grader()
         stop = Stop()
         writer = self._store.writer(
-            flush_seconds=job.output.flush_seconds, extra=asked.table.schema_other, waits=stop.patient, say=self._say
+            flush_seconds=job.output.flush_seconds,
+            extra=asked.table.schema_other,
+            waits=stop.patient,
+            say=self._say,
+            in_flight=None if self._revote else self._in_flight,
         )
         unwritten: DiskFullError | None = None
         progress = Progress(self._counters, quiet=self._quiet)
@@ -173,8 +182,8 @@ class _Owner:
                 self._counters.started = time.monotonic()
                 progress.start()
                 try:
-                    driver = Driver(self._work(grader, writer), self._counters, stop)
-                    await driver.run(problems(asked.table, asked.survey, wanted))
+                    self._driver = Driver(self._work(grader, writer), self._counters, stop)
+                    await self._driver.run(problems(asked.table, asked.survey, wanted))
                 finally:
                     await writer.close()
                     seconds = self._counters.seconds()
@@ -216,14 +225,19 @@ class _Owner:
             stored=self._store.copies_of,
             decision=self._decisions.of,
             setting=lambda driver: self._setting(driver, grader),
+            hang_seconds=engine.hang_seconds(self._job.engine),
+            deaths=left_behind(self._store.path, self._store.epoch or 0),
             say=self._say,
         )
+
+    def _in_flight(self) -> str:
+        return note(()) if self._driver is None else self._driver.in_flight()
 
     def _setting(self, driver: Driver, grader: Grader) -> Setting:
         job = self._job
         return Setting(
             ask=driver.ask,
-            abort=self._engine.abort,
+            abort=driver.abort,
             record=driver.record,
             template=self._asked.template,
             tokenizer=self._served.tokenizer,

@@ -4,7 +4,9 @@
 number its flush. A name is used once, so the triple orders all shards of a table by age and "first" means lowest.
 
 A shard is zstd parquet with a checksum on every page and small row groups (at most 256 rows or 4 MB), so that one
-problem's samples are read without decoding their neighbours'.
+problem's samples are read without decoding their neighbours'. No page checksum covers the footer (schema, offsets), so
+its hash lies in a gap of 24 bytes before it, which parquet readers skip: the seal, looked at at every opening. Shards
+of version 0.1 have none; one that had a seal says so in its footer.
 """
 
 import hashlib
@@ -27,6 +29,9 @@ GROUP_ROWS = 256
 GROUP_BYTES = 4 * 2**20
 _DICTIONARY = ["row_id", "path", "role", "status", "finish_reason", "error"]
 _STATISTICS = ["row_id", "row", "call", "k", "status", "prompt_tokens", "output_tokens", "decision", "correct"]
+_SEAL = b"seal:b2\n"
+_SEALED = {"solver.footer": "sealed"}
+_HASH_BYTES = 16
 _NAME = re.compile(r"part-(\d{4,})-(\d{2,})-(\d{6,})\.parquet")
 
 
@@ -51,7 +56,8 @@ class CorruptShardError(StoreError):
         self.shard = shard
         what = " ".join(str(reason).split())
         super().__init__(
-            f"{shard.path} is damaged ({what}). `solver run` with the same job sets it aside and redoes its rows"
+            f"{shard.path} is damaged ({what}). "
+            "`solver run --verify` with the same job sets it aside and redoes its rows"
         )
 
 
@@ -91,6 +97,8 @@ def write_shard(path: Path, tmp: Path, schema: pa.Schema, batches: Iterable[pa.R
             for group in _row_groups(batches):
                 writer.write_table(group, row_group_size=group.num_rows)
                 rows += group.num_rows
+            writer.add_key_value_metadata(_SEALED)
+        _seal(file)
         return rows
 
     try:
@@ -125,12 +133,15 @@ def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
 
 @contextmanager
 def opened(shard: Shard, dictionary: Sequence[str] | None = None) -> Iterator[pq.ParquetFile]:
-    """A shard open for reading, page checksums verified; dictionary: columns to keep dictionary-encoded.
+    """A shard open for reading, seal and page checksums verified; dictionary: columns to keep dictionary-encoded.
 
     Raises CorruptShardError for bytes that cannot be what was written, StoreError when the system refuses to read.
     """
     try:
+        sealed = _check_seal(shard)
         with pq.ParquetFile(shard.path, page_checksum_verification=True, read_dictionary=dictionary) as file:
+            if not sealed and next(iter(_SEALED)).encode() in (file.metadata.metadata or {}):
+                raise CorruptShardError(shard, "its seal is gone")
             yield file
     except OSError as error:
         if error.errno is not None:  # the system's refusal, not the content: setting the shard aside would be wrong
@@ -158,12 +169,41 @@ def check_rows(shard: Shard, read: int, written: int) -> None:
 
 def footer_hash(path: Path) -> str:
     """blake2b of a shard's footer: the schema and the offsets, which no page checksum covers."""
+    return _hash(_tail(path)[2]).hex()
+
+
+def _hash(footer: bytes) -> bytes:
+    return hashlib.blake2b(footer, digest_size=_HASH_BYTES).digest()
+
+
+def _tail(path: Path) -> tuple[int, bytes, bytes]:
+    """Where the footer begins, as many bytes before it as a seal has, and everything from there to the end."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 8))
         length = int.from_bytes(file.read(4), "little")
-        file.seek(max(0, size - 8 - length))
-        return hashlib.blake2b(file.read(), digest_size=16).hexdigest()
+        start = max(0, size - 8 - length)
+        before = max(0, start - len(_SEAL) - _HASH_BYTES)
+        file.seek(before)
+        return start, file.read(start - before), file.read()
+
+
+def _seal(file: BinaryIO) -> None:
+    """Put the footer's hash in front of the footer of a file that is written but not published."""
+    file.flush()
+    start, _, footer = _tail(Path(file.name))
+    file.seek(start)
+    file.write(_SEAL + _hash(footer) + footer)
+
+
+def _check_seal(shard: Shard) -> bool:
+    """Whether the shard has a seal. Raises CorruptShardError when it is not that of its footer."""
+    _, seal, footer = _tail(shard.path)
+    if not seal.startswith(_SEAL):
+        return False
+    if seal != _SEAL + _hash(footer):
+        raise CorruptShardError(shard, "its footer is not what was written")
+    return True
 
 
 class RowGroups:
