@@ -26,12 +26,17 @@ Watch = Callable[[str], bool]
 class Engine(Protocol):
     """What the driver needs of an engine.
 
-    slots: sequences it works on at once; context: tokens of prompt and response together, None where
-    it has no limit.
+    slots: sequences it works on at once, which `restart` may lower; context: tokens of prompt and response together,
+    None where it has no limit; tokens: those produced so far, by which silence is told from work.
     """
 
     slots: int
     context: int | None
+
+    @property
+    def tokens(self) -> int:
+        """Tokens produced since the engine was made, finished or not; asked for every few seconds."""
+        ...
 
     async def start(self) -> None:
         """Load the model. Raises EngineError or MachineError."""
@@ -91,6 +96,11 @@ def validate(block: Mapping[str, Any]) -> Sequence[Fault]:
         return [Fault("engine.kind", f"unknown engine `{kind}`", nearest(str(kind), ENGINES))]
     fields = {key: value for key, value in block.items() if key != "kind"}
     return arguments.faults(fields) if kind == "vllm" else scripted.faults(fields)
+
+
+def hang_seconds(block: Mapping[str, Any]) -> float:
+    """Seconds without a token after which a working engine counts as dead (`engine.hang_seconds`); 0: never."""
+    return float(block.get("hang_seconds", arguments.HANG_SECONDS))
 
 
 def distribution(block: Mapping[str, Any], model: LocalModel | None) -> dict[str, Any]:

@@ -21,6 +21,10 @@ BATCHED_TOKENS = 8192
 CPU_BATCHED_TOKENS = 4096
 CPU_CACHE_GIB = 4  # vLLM's own default takes 92% of the machine's memory
 
+HANG_SECONDS = 600.0
+OURS = frozenset({"hang_seconds"})
+"""Fields of the block that are this project's own, for every engine that may hang: vLLM never sees them."""
+
 OWNED = {
     "model": "model.source",
     "tokenizer": "model.source",
@@ -94,8 +98,8 @@ def known() -> Mapping[str, frozenset[str]]:
 
 def faults(fields: Mapping[str, Any]) -> Sequence[Fault]:
     """Unknown arguments (with the nearest known one) and arguments that the job sets elsewhere."""
-    names = frozenset().union(*known().values())
-    found = []
+    names = frozenset().union(*known().values()) | OURS
+    found = [] if (wrong := hang_fault(fields)) is None else [wrong]
     for name in fields:
         if name in OWNED:
             found.append(Fault(f"engine.{name}", "is set by the job elsewhere", f"Set {OWNED[name]}"))
@@ -108,12 +112,20 @@ def faults(fields: Mapping[str, Any]) -> Sequence[Fault]:
     return found
 
 
+def hang_fault(fields: Mapping[str, Any]) -> Fault | None:
+    """What is wrong with `hang_seconds`, if anything."""
+    value = fields.get("hang_seconds", HANG_SECONDS)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
+        return Fault("engine.hang_seconds", f"must be a number of seconds from 0 (never), not {value!r}")
+    return None
+
+
 def distribution(fields: Mapping[str, Any], model: LocalModel | None) -> dict[str, Any]:
     """What the engine adds to the generation fingerprint, as dotted keys."""
     dtype = fields.get("dtype", "auto")
     if dtype == "auto" and model is not None:
         dtype = model.config.get("dtype") or model.config.get("torch_dtype") or "auto"
-    facts = {f"engine.{k}": v for k, v in fields.items() if k not in SCHEDULING and k not in ("dtype", "quantization")}
+    facts = {f"engine.{k}": v for k, v in fields.items() if k not in SCHEDULING | OURS | {"dtype", "quantization"}}
     facts |= {"engine.dtype": dtype, "engine.quantization": fields.get("quantization")}
     if fields.get("load_format") == "dummy":
         facts["engine.load_format"] = "dummy"
@@ -126,6 +138,7 @@ def complete(fields: Mapping[str, Any], model: LocalModel, *, on_cpu: bool) -> d
     On the CPU prompts are prefilled whole, because seeded requests kill that engine as soon as a prompt
     is prefilled in pieces; so a step must hold the longest prompt.
     """
+    fields = {name: value for name, value in fields.items() if name not in OURS}
     length = fields.get("max_model_len") or model.context
     chosen: dict[str, Any] = {
         "max_num_seqs": MAX_NUM_SEQS,

@@ -18,6 +18,7 @@ class Recorded:
     def __init__(self) -> None:
         self.slots = 64
         self.context: int | None = None
+        self.tokens = 0
 
     async def start(self) -> None:
         """Nothing to load."""

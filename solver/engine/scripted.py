@@ -16,13 +16,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from solver.engine import arguments
 from solver.errors import Fault, JobError, nearest
 from solver.records import Request, Sample, SampleKey, Status
 
 if TYPE_CHECKING:
     from solver.engine import Watch
 
-FIELDS = ("replies", "slots", "seconds", "context")
+FIELDS = ("replies", "slots", "seconds", "context", *arguments.OURS)
 DEFAULT_REPLY = "No replies were given, so the answer is \\boxed{0}."
 
 
@@ -49,6 +50,7 @@ class ScriptedEngine:
         self.slots = slots
         self.context = context
         self.served = 0
+        self.tokens = 0
         self.cancelled = 0
         self._script = script
         self._turn = asyncio.Semaphore(slots)
@@ -76,7 +78,9 @@ class ScriptedEngine:
         finally:
             del self._ended[request.key]
         self.served += reply.status is not Status.CANCELLED
-        return self._sample(request, reply, watch)
+        sample = self._sample(request, reply, watch)
+        self.tokens += sample.output_tokens
+        return sample
 
     async def abort(self, key: SampleKey) -> None:
         """End one unfinished request now."""
@@ -120,7 +124,8 @@ def faults(fields: Mapping[str, Any]) -> Sequence[Fault]:
         found.append(Fault("engine.slots", f"must be a whole number from 1, not {slots!r}"))
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
         found.append(Fault("engine.seconds", f"must be a number from 0, not {seconds!r}"))
-    return found
+    wrong = arguments.hang_fault(fields)
+    return found if wrong is None else [*found, wrong]
 
 
 def from_block(block: Mapping[str, Any]) -> ScriptedEngine:

@@ -42,8 +42,7 @@ from solver.run.open import (
     read_model,
 )
 from solver.run.stop import Stop, breaking_off, listening
-from solver.store import Store, Writer
-from solver.store.inflight import left_behind, note
+from solver.store import Store, Writer, inflight
 from solver.store.publish import make_directory
 from solver.strategies.context import Setting
 
@@ -226,12 +225,12 @@ class _Owner:
             decision=self._decisions.of,
             setting=lambda driver: self._setting(driver, grader),
             hang_seconds=engine.hang_seconds(self._job.engine),
-            deaths=left_behind(self._store.path, self._store.epoch or 0),
+            deaths=inflight.left_behind(self._store.path, self._store.epoch or 0),
             say=self._say,
         )
 
     def _in_flight(self) -> str:
-        return note(()) if self._driver is None else self._driver.in_flight()
+        return inflight.note(()) if self._driver is None else self._driver.in_flight()
 
     def _setting(self, driver: Driver, grader: Grader) -> Setting:
         job = self._job

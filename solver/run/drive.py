@@ -2,34 +2,40 @@
 
 One coroutine per live problem, all over one engine. Problems are admitted while fewer than twice the
 engine's slots are in flight, so that the batch stays full across problems and the queue short; the next
-problems are read before they are needed; grading and writing happen elsewhere. A problem that fails is a
-row; only what makes going on impossible (engine, store, machine) ends the drive.
+problems are read before they are needed; grading and writing happen elsewhere. While the disk is full none is
+admitted. What becomes of an engine that dies is the matter of lives.py. A problem that fails is a row; only what makes
+going on impossible (engine, store, machine) ends the drive.
 """
 
 import asyncio
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from solver.engine import Engine, Watch
-from solver.errors import EngineDeadError, EngineError, FaultsError, OwedError, SolverError
+from solver.errors import FaultsError, OwedError, SolverError
 from solver.progress import Counters
 from solver.records import Outcome, Problem, Request, Result, Sample, SampleKey, Vote
-from solver.run.stop import GRACE, Stop, breaking_off
+from solver.run.lives import Lives
+from solver.run.poison import Counts
+from solver.run.stop import GRACE, Stop
 from solver.strategies import Strategy
 from solver.strategies.context import Context, Setting
 
 PREFETCH = 128  # problems read at a time
 IN_FLIGHT = 2  # sequences asked for, per slot of the engine
-DEATHS = 3  # engine deaths in a row, without one finished sample between, that end the run
+FULL_LOOK = 1.0  # seconds between two looks at a full disk
 
 log = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """Where samples and results go: the store's writer, or a dummy."""
+    """Where samples and results go: the store's writer, or a dummy. full: it waits for space and wants nothing new."""
+
+    @property
+    def full(self) -> bool: ...
 
     async def add(self, sample: Sample) -> None: ...
 
@@ -44,7 +50,8 @@ class Work:
 
     resumes, stored: whether the run held anything before, and what of a row (reads files); decision: of a
     result, and whether it is settled: one that a bug made is not, and is decided anew by the next run; setting: what
-    all problems share; say: a note to the user.
+    all problems share; hang_seconds: silence after which an engine counts as dead, 0: never; deaths: engine deaths
+    that requests witnessed in an earlier process; say: a note to the user.
     """
 
     engine: Engine
@@ -54,6 +61,8 @@ class Work:
     stored: Callable[[bytes], Mapping[SampleKey, Sample]]
     decision: Callable[[Result, bool], int]
     setting: Callable[["Driver"], Setting]
+    hang_seconds: float = 0.0
+    deaths: Mapping[SampleKey, Counts] = field(default_factory=dict)
     say: Callable[[str], None] = lambda _: None
 
 
@@ -65,13 +74,22 @@ class Driver:
         self._work = work
         self._counters = counters
         self._stop = stop
-        self._limit = IN_FLIGHT * work.engine.slots
         self._changed = asyncio.Event()
         stop.heard = self._changed.set
         self._live: set[asyncio.Task[None]] = set()
         self._fatal: BaseException | None = None
-        self._reviving = asyncio.Lock()
-        self._life, self._deaths = 0, 0
+        self._all_admitted = False
+        self._lives = Lives(
+            work.engine,
+            stop,
+            before=work.sink.flush,
+            failed=self._failed,
+            others=lambda rows: not self._all_admitted or len(self._live) > rows,
+            known=work.deaths,
+            hang_seconds=work.hang_seconds,
+            say=work.say,
+        )
+        self._lives.proven = counters.done_before > 0
         self._setting = work.setting(self)
 
     async def run(self, problems: Iterator[Problem]) -> None:
@@ -82,6 +100,7 @@ class Driver:
         """
         source = Prefetch(problems)
         unread: Exception | None = None
+        self._lives.open()
         try:
             for number in itertools.count():
                 if not await self._room() or (problem := await source.next()) is None:
@@ -90,29 +109,31 @@ class Driver:
                 await self._admit(problem, number)
         except Exception as error:  # whatever the table's file does, problems that have begun are finished
             unread = error
-        self.exhausted = True
+        self.exhausted = self._all_admitted = True
+        self._lives.look()
         await self._drain()
+        await self._lives.close()
         await source.close()
         failed = self._fatal or unread
         if failed is not None:
             raise failed
 
     async def ask(self, request: Request, watch: Watch | None) -> Sample:
-        """One sample from the engine; a dead engine is replaced and the request asked again."""
+        """One sample for one request, from whichever engine lives."""
         self._counters.in_flight += 1
         try:
-            while True:
-                life = self._life
-                try:
-                    sample = await self._work.engine.generate(request, watch)
-                except EngineDeadError as error:
-                    await self._revive(life, error)
-                    continue
-                self._deaths = 0
-                return sample
+            return await self._lives.ask(request, watch)
         finally:
             self._counters.in_flight -= 1
             self._changed.set()
+
+    async def abort(self, key: SampleKey) -> None:
+        """End one unfinished request; its `ask` returns a sample with status `cancelled`."""
+        await self._lives.abort(key)
+
+    def in_flight(self) -> str:
+        """What is in flight now, as the text of a note for the next owner."""
+        return self._lives.note()
 
     async def record(self, sample: Sample) -> None:
         """Count a new sample and hand it to the writer."""
@@ -122,9 +143,11 @@ class Driver:
     async def _room(self) -> bool:
         """Wait until another problem may start; False when none may any more."""
         while not self._stop.gently and self._fatal is None:
-            if self._counters.in_flight < self._limit and len(self._live) < 2 * self._limit:
+            limit = IN_FLIGHT * self._work.engine.slots  # an engine that was started again may have fewer
+            full = self._work.sink.full
+            if not full and self._counters.in_flight - self._lives.held < limit and len(self._live) < 2 * limit:
                 return True
-            await self._change()
+            await self._change(FULL_LOOK if full else None)
         return False
 
     async def _change(self, seconds: float | None = None) -> bool:
@@ -139,6 +162,7 @@ class Driver:
     async def _admit(self, problem: Problem, number: int) -> None:
         """Start one problem and wait until its first requests are out, so that `in_flight` tells the truth."""
         stored = await asyncio.to_thread(self._work.stored, problem.row_id) if self._work.resumes else {}
+        self._lives.proven = self._lives.proven or any(sample.usable for sample in stored.values())
         ctx = Context(problem, self._setting, stored, number)
         task = asyncio.create_task(self._solve(problem, ctx))
         self._live.add(task)
@@ -150,6 +174,12 @@ class Driver:
         self._live.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._fatal = self._fatal or error
+        self._lives.look()
+        self._changed.set()
+
+    def _failed(self, error: SolverError) -> None:
+        """No engine can be had any more."""
+        self._fatal = self._fatal or error
         self._changed.set()
 
     async def _solve(self, problem: Problem, ctx: Context) -> None:
@@ -179,30 +209,6 @@ class Driver:
             log.exception("problem %s (row %d) failed", problem.id, problem.row)
             return await _failure(ctx, f"{type(error).__name__}: {error}"), False
 
-    async def _revive(self, life: int, error: EngineDeadError) -> None:
-        """Replace a dead engine once, whoever notices it first."""
-        async with self._reviving:
-            if self._fatal is not None:
-                raise EngineError("the engine is gone")
-            if life != self._life:
-                return
-            self._deaths += 1
-            try:
-                if self._deaths >= DEATHS:
-                    raise EngineError(f"the engine died {DEATHS} times without one finished sample between: {error}")
-                self._work.say(f"the engine died and is started again: {error}")
-                await self._work.sink.flush()  # starting may take minutes
-                with breaking_off():
-                    await self._work.engine.restart()
-            except SystemExit as left:
-                self._stop.ask(left.code if isinstance(left.code, int) else 130, at_once=True)
-                raise EngineError("stopped while the engine was starting again") from None
-            except Exception as failure:  # at once fatal, so that nobody who waits here tries again
-                known = failure if isinstance(failure, SolverError) else EngineError(f"the engine is gone: {failure}")
-                self._fatal = self._fatal or known
-                raise known from failure
-            self._life += 1
-
     async def _drain(self) -> None:
         """Wait for live problems: all of them, or after a wish to stop for at most GRACE seconds."""
         loop = asyncio.get_running_loop()
@@ -213,6 +219,8 @@ class Driver:
             if not await self._change(None if deadline is None else max(0.0, deadline - loop.time())):
                 break
         live = list(self._live)
+        if live:
+            self._lives.freeze()
         for task in live:
             task.cancel()
         await asyncio.gather(*live, return_exceptions=True)

@@ -32,6 +32,7 @@ class Line:
         self.results: list[Result] = []
         self.stored: dict[bytes, dict[SampleKey, Sample]] = {}
         self._durable: set[SampleKey] = set()
+        self.full = False
         self.counters, self.stop = Counters(), Stop()
         self.driver: Driver
 
@@ -60,7 +61,7 @@ class Line:
             def setting(driver: Driver) -> Setting:
                 return Setting(
                     ask=driver.ask,
-                    abort=self.engine.abort,
+                    abort=driver.abort,
                     record=driver.record,
                     template=load_template("plain"),
                     tokenizer=None,
@@ -105,6 +106,7 @@ class Flaky:
     def __init__(self, inner: ScriptedEngine, deaths: Iterable[int], broken: Exception | None = None) -> None:
         self.inner, self.slots, self.context = inner, inner.slots, inner.context
         self._deaths, self._broken = iter(deaths), broken
+        self.tokens = 0
         self._left = next(self._deaths)
         self._dead = asyncio.Event()
         self.restarts = 0
