@@ -21,7 +21,7 @@ class LogFile(logging.FileHandler):
         with suppress(OSError):
             super().emit(record)
 
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)
+    def handleError(self, record: logging.LogRecord) -> None:
         """Drop a line that could not be written."""
 
     def close(self) -> None:

@@ -33,7 +33,7 @@ class Stop:
         self.heard()
 
     def patient(self) -> bool:
-        """Whether a full disk may be waited for: before the first wish and for GRACE seconds after it, unless pressed."""
+        """Whether a full disk is waited for: before the first wish and for GRACE seconds after it, unless pressed."""
         return not self.now and (self._since is None or time.monotonic() < self._since + GRACE)
 
 

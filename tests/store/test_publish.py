@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from store_rows import EXTRA, problems, result, row_id, sample, shards
 
-from solver.errors import MachineError, StoreError
+from solver.errors import DiskFullError, MachineError, NotARunError, StoreError
 from solver.store import Store
 from solver.store.publish import claim, make_directory, publish, publish_text
 
@@ -85,18 +85,58 @@ def test_directories_are_durable_in_their_parents(tmp_path: Path, recorder: Reco
     assert recorder.events == [("fsync", tmp_path), ("fsync", tmp_path / "a")]
 
 
-MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+KINDS = {
+    errno.ENOSPC: (DiskFullError, "the disk is full; free space"),
+    errno.EDQUOT: (DiskFullError, "the quota is used up; free space"),
+    errno.EROFS: (MachineError, "the file system is read-only; mount it writable"),
+    errno.EACCES: (MachineError, "lacks the right; change the permissions, or set another `output.dir`"),
+    errno.EPERM: (MachineError, "lacks the right"),
+    errno.EIO: (MachineError, "the disk fails; look at the system's log"),
+    errno.EFBIG: (MachineError, "`ulimit -f`"),
+    errno.EMFILE: (MachineError, "`ulimit -n`"),
+    errno.EINVAL: (StoreError, ""),
+}
 
 
 @pytest.mark.parametrize("step", ["fsync", "rename"])
-@pytest.mark.parametrize("code", [*MACHINE, errno.EIO])
-def test_a_failing_step_leaves_nothing_and_says_where(tmp_path: Path, recorder: Recorder, step: str, code: int) -> None:
-    kind = MachineError if code in MACHINE else StoreError
+@pytest.mark.parametrize("code", KINDS)
+def test_a_failing_step_leaves_nothing_and_says_what_where_and_how_to_mend_it(
+    tmp_path: Path, recorder: Recorder, step: str, code: int
+) -> None:
+    kind, mend = KINDS[code]
     (tmp_path / "tmp").mkdir()
     recorder.fail[step] = code
-    with pytest.raises(kind, match=f"cannot write .*final: {os.strerror(code)}"):
+    with pytest.raises(kind, match=f"cannot write .*final: {os.strerror(code)}.*{mend}") as failed:
         publish(tmp_path / "final", tmp_path / "tmp", lambda file: file.write(b"half"))
+    assert type(failed.value) is kind and failed.value.exit_code == (1 if kind is StoreError else 4)
     assert [path.name for path in tmp_path.rglob("*")] == ["tmp"]
+
+
+def test_an_output_directory_that_cannot_be_is_the_fault_of_the_job(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("a thesis")
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "at all")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for place in ("file", "file/run", "file/a/run", "link", "link/run", "loop/run", "x" * 300, "new/" + "y" * 300):
+        with pytest.raises(NotARunError, match=r"no directory at .*Set another `output\.dir`") as refused:
+            Store.create_or_open(tmp_path / place)
+        assert refused.value.exit_code == 2
+    with pytest.raises(NotARunError):
+        make_directory(Path("/proc/no/such/place"))
+    assert (tmp_path / "file").read_text() == "a thesis"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
+def test_missing_rights_are_told_without_a_traceback(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    Store.create_or_open(closed / "run").close()
+    for mode, open_run in ((0o500, Store.create_or_open), (0, Store.create_or_open), (0, Store.read)):
+        closed.chmod(mode)
+        try:
+            with pytest.raises(MachineError, match="Permission denied.*change the permissions") as refused:
+                open_run(closed / "run" if mode == 0 else closed / "another")
+            assert refused.value.exit_code == 4
+        finally:
+            closed.chmod(0o700)
 
 
 def test_a_shard_never_takes_a_name_that_is_there(tmp_path: Path) -> None:
@@ -117,11 +157,11 @@ def test_a_claim_is_taken_once(tmp_path: Path, recorder: Recorder) -> None:
 def test_a_full_disk_keeps_the_rows_and_a_later_flush_writes_them(tmp_path: Path, recorder: Recorder) -> None:
     async def fill_and_free() -> None:
         with Store.create_or_open(tmp_path / "run") as store:
-            async with store.writer(extra=EXTRA) as writer:
+            async with store.writer(extra=EXTRA, waits=lambda: False) as writer:
                 await writer.add(sample(1, 0))
                 await writer.add_result(result(1, n=1))
                 recorder.fail["fsync"] = errno.ENOSPC
-                with pytest.raises(MachineError, match="free space"):
+                with pytest.raises(DiskFullError, match=r"free space .*\. 1 samples and 1 results are not written"):
                     await writer.flush()
                 assert (writer.durable_samples, writer.durable_results) == (0, 0)
                 assert not shards(tmp_path / "run", "samples") and not shards(tmp_path / "run", "results")
@@ -165,9 +205,9 @@ def test_an_error_inside_the_parquet_writer_is_told_the_same_way(
         )
 
         async def write() -> None:
-            writer = store.writer()
+            writer = store.writer(waits=lambda: False)
             await writer.add(sample(1))
-            with pytest.raises(MachineError, match=r"cannot write .*part-0001-00-000000.parquet: No space left"):
+            with pytest.raises(DiskFullError, match=r"cannot write .*part-0001-00-000000.parquet: No space left"):
                 await writer.flush()
             monkeypatch.undo()
             await writer.close()
@@ -208,7 +248,7 @@ def test_a_failed_timed_flush_reaches_the_next_add(tmp_path: Path, recorder: Rec
             writer = store.writer(flush_seconds=0.02)
             recorder.fail["rename"] = errno.EIO
             await writer.add(sample(1, 0))
-            with pytest.raises(StoreError, match="Input/output error"):
+            with pytest.raises(MachineError, match="Input/output error"):
                 for _ in range(100):
                     await asyncio.sleep(0.02)
                     await writer.add(sample(1, 1))
@@ -236,7 +276,7 @@ def test_results_do_not_overtake_samples_that_failed(tmp_path: Path, monkeypatch
             await writer.add(sample(1))
             await writer.add_result(result(1, n=1))
             for _ in range(2):
-                with pytest.raises(StoreError):
+                with pytest.raises(MachineError):
                     await writer.flush()
                 assert not shards(tmp_path / "run", "results")
             monkeypatch.undo()
