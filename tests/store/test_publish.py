@@ -132,7 +132,7 @@ def test_missing_rights_are_told_without_a_traceback(tmp_path: Path) -> None:
     for mode, open_run in ((0o500, Store.create_or_open), (0, Store.create_or_open), (0, Store.read)):
         closed.chmod(mode)
         try:
-            with pytest.raises(MachineError, match="Permission denied.*change the permissions") as refused:
+            with pytest.raises(MachineError, match=r"Permission denied.*change the permissions") as refused:
                 open_run(closed / "run" if mode == 0 else closed / "another")
             assert refused.value.exit_code == 4
         finally:
