@@ -28,14 +28,16 @@ _CHUNK = 2**20
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Identities of all rows of a table, in input order: 16 bytes a row, and a little for each repetition.
+    """Identities of all rows of a table, in input order: 24 bytes a row, and a little for each repetition.
 
-    reads: the names that the template reads; rows: how many; faulty: rows that cannot be asked.
+    reads: the names that the template reads; rows: how many; faulty: rows that cannot be asked; references: what
+    stands for the reference answer of each row, shape (rows,), see `reference_hash`.
     """
 
     reads: tuple[str, ...]
     rows: int
     faulty: int
+    references: NDArray[np.uint64]
     _ids: NDArray[np.bytes_]
     _repeated: NDArray[np.int64]
     _numbers: NDArray[np.int64]
@@ -60,6 +62,13 @@ def content_hash(values: Mapping[str, Any]) -> bytes:
     """16 bytes that stand for the values a template reads, whatever format they came in."""
     text = _ENCODE({name: canonical(value) for name, value in values.items()})
     return blake2b(text.encode(), digest_size=16).digest()
+
+
+def reference_hash(reference: str | None) -> bytes:
+    """8 bytes that stand for a reference answer; zeros where there is none."""
+    return (
+        bytes(8) if reference is None else blake2b(reference.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    )
 
 
 def repeat_id(content: bytes, number: int) -> bytes:

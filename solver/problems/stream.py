@@ -3,16 +3,14 @@
 Last station of the input room. Only rows that are yielded become Python objects.
 """
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from solver.errors import Fault, InputError
 from solver.problems.identity import Survey, content_hash, repeat_id
-from solver.problems.surveying import columns_read, id_text, stop_at, transposed, values_read
+from solver.problems.surveying import columns_read, id_text, references_of, stop_at, transposed, values_read
 from solver.problems.tables import Batch, Table
 from solver.records import Problem
 
@@ -43,29 +41,17 @@ def _problems_of(
     table: Table, survey: Survey, columns: Mapping[str, str], rows: Sequence[int], batch: Batch
 ) -> Iterator[Problem]:
     """The problems of one batch, whose rows have these numbers."""
-    from solver.answers import reference
-
     asked, values = values_read(table, columns, batch)
     others = {name: table.passed_on(name, batch.column(name)) for name in table.schema_other.names}
     ids = batch.column(table.id) if table.id else [None] * len(rows)
-    answers = table.passed_on(table.answer, batch.column(table.answer)) if table.answer else [None] * len(rows)
-    for row, cell, read, name, answer, other in zip(
-        rows, asked, values, ids, answers, transposed(others, len(rows)), strict=True
+    for row, cell, read, name, gold, other in zip(
+        rows, asked, values, ids, references_of(table, batch), transposed(others, len(rows)), strict=True
     ):
         row_id, number, content = survey.row_id(row), survey.occurrence(row), content_hash(read)
         if row_id != (repeat_id(content, number) if number else content):
             raise _changed(table, row)
-        text = answer_text(answer)
-        gold = None if text is None else reference(text)
         passed = dict(zip(others, other, strict=True))
         yield Problem(row_id, row, id_text(name) or row_id.hex()[:16], cell.text, read, gold, passed, cell.fault)
-
-
-def answer_text(answer: Any) -> str | None:
-    """A gold cell as text. pandas turns whole numbers beside nulls into 7.0 and nan: those are "7" and None."""
-    if isinstance(answer, float):
-        return None if math.isnan(answer) else str(int(answer)) if answer.is_integer() else str(answer)
-    return None if answer is None else str(answer)
 
 
 def _changed(table: Table, row: int) -> InputError:

@@ -120,14 +120,14 @@ class _Owner:
         self._job = asked.job
         self._revote = isinstance(made, Recorded)
         self._strategy = strategies.make(self._job.strategy, self._job.n)
-        self._decisions = Decisions(self._job, self._strategy, asked.survey.rows, revote=self._revote)
+        self._decisions = Decisions(self._job, self._strategy, asked.survey, revote=self._revote)
         self._counters = Counters(total=asked.survey.rows)
         self._driver: Driver | None = None
 
     def work(self) -> Summary:
         """Drive what is owed, then finish."""
         started = time.monotonic()
-        wanted = owed(self._asked, self._decisions, self._store.done)
+        wanted = owed(self._decisions, self._store.done_rows)
         self._counters.done_before = len(wanted) - int(wanted.sum())
         for note in self._store.notes:
             self._say(note)
@@ -137,9 +137,8 @@ class _Owner:
         with self._logged():
             driven = asyncio.run(self._drive(wanted)) if wanted.any() else None
         seconds = time.monotonic() - started if driven is None else driven
-        current = self._decisions.current(self._asked.survey.row_id)
         told = len(self._store.notes)
-        summary = finish(self._store, self._job, self._counters, seconds, current)
+        summary = finish(self._store, self._job, self._counters, seconds, self._decisions.current())
         lost = self._asked.survey.rows - summary.stats.problems
         if lost:
             damage = " ".join(self._store.notes[told:] or self._store.notes)

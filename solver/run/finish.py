@@ -1,6 +1,6 @@
 """Finish: the results table made exact, the manifest, and the numbers of the run. The owner alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 from solver.job import Job
 from solver.progress import Counters, duration
 from solver.stats import COLUMNS, Stats, summarize
-from solver.store import Store
+from solver.store import InputRows, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,7 @@ class Summary:
         return {"directory": str(self.directory), "this_run": own, "stats": asdict(self.stats)}
 
 
-def finish(
-    store: Store, job: Job, counters: Counters, seconds: float, current: Iterable[tuple[bytes, int, int]]
-) -> Summary:
+def finish(store: Store, job: Job, counters: Counters, seconds: float, current: InputRows) -> Summary:
     """Settle the results table, write manifest and card, and count. Raises StoreError or MachineError."""
     store.finish(_facts(job, counters, seconds), current)
     stats = summarize(store.result_batches(COLUMNS))

@@ -5,10 +5,12 @@ a job that cannot run; then the run directory: lock, epoch, fingerprint, and whi
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from solver import answers, engine, models, strategies, votes
 from solver.errors import Fault, FaultsError, JobError, ModelError
@@ -16,14 +18,14 @@ from solver.job import Job, canonical_hash, generation_fingerprint, load_job
 from solver.models.content import model_facts
 from solver.models.tokenizer import Tokenizer, load_tokenizer
 from solver.problems import InputSpec, open_table, problems, survey
+from solver.problems.identity import reference_hash
 from solver.prompts import PromptTemplate, load_template
-from solver.records import Message, Outcome, Problem, Result
+from solver.records import Message, Outcome, Result
+from solver.store import InputRows
+from solver.store.index import U64, Mask, mix
 from solver.strategies import Strategy
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from solver.problems import Survey, Table
 
 VALIDATORS: Mapping[str, Callable[[Mapping[str, Any]], Sequence[Fault]]] = {
@@ -148,57 +150,57 @@ class Decisions:
     both anew, so its results of such problems are current for `revote` only.
     """
 
-    def __init__(self, job: Job, strategy: Strategy, rows: int, *, revote: bool) -> None:
-        import numpy as np
-
+    def __init__(self, job: Job, strategy: Strategy, survey: "Survey", *, revote: bool) -> None:
         versions = {"answers": answers.VERSION, "votes": votes.VERSION, "reasoning": answers.DEFAULT_REASONING}
-        self._rules = canonical_hash({"strategy": dict(strategy.parameters), "versions": versions})
-        self._caps = canonical_hash([job.sampling.max_tokens, job.engine.get("max_model_len")])
-        self._revote = revote
-        self._whole: NDArray[np.uint64] = np.zeros(rows, dtype=np.uint64)
-
-    def whole(self, problem: Problem) -> int:
-        """Of a result in which nothing was cut; remembered for `current`."""
-        decision = _hash64(self._rules, problem.reference)
-        self._whole[problem.row] = decision
-        return decision
+        self._rules = _number(canonical_hash({"strategy": dict(strategy.parameters), "versions": versions}))
+        self._caps = _number(canonical_hash([job.sampling.max_tokens, job.engine.get("max_model_len")]))
+        self._revote, self._survey = revote, survey
+        self._references = survey.references.copy()
 
     def of(self, result: Result, settled: bool) -> int:
         """Of any result; of one that is not settled, a decision that the next run does not take for done."""
-        whole = self.whole(result.problem)
-        if not settled:
-            return _hash64(whole, "unsettled")
-        if result.status is Outcome.WANTS_MORE:
-            return _hash64(whole, "wants more")
+        own = np.frombuffer(reference_hash(result.problem.reference), dtype=np.uint64)
+        self._references[result.problem.row] = own[0]  # the table's files may have changed since they were surveyed
+        whole = self._whole(own)
         too_long = any("too_long" in candidate.marks for candidate in result.candidates)
-        if not result.n_truncated and not too_long:
-            return whole
-        return _hash64(whole, "cut, as it stands" if self._revote else self._caps)
+        if not settled:
+            whole = _varied(whole, _UNSETTLED)
+        elif result.status is Outcome.WANTS_MORE:
+            whole = _varied(whole, _WANTS_MORE)
+        elif result.n_truncated or too_long:
+            whole = _varied(whole, _AS_IT_STANDS if self._revote else self._caps)
+        return int(whole[0])
 
-    def accepted(self, whole: int) -> tuple[int, ...]:
-        """Every decision of a problem that counts as current."""
-        cut = _hash64(whole, self._caps)
-        if not self._revote:
-            return (whole, cut)
-        return (whole, cut, _hash64(whole, "cut, as it stands"), _hash64(whole, "wants more"))
+    def accepted(self) -> InputRows:
+        """Of every row of the input, each decision that counts as done."""
+        whole = self._whole(self._references)
+        also = (self._caps, _AS_IT_STANDS, _WANTS_MORE) if self._revote else (self._caps,)
+        decisions = np.stack([whole, *(_varied(whole, number) for number in also)], axis=1)
+        return InputRows(self._survey.row_ids(), decisions)
 
-    def current(self, row_id: Callable[[int], bytes]) -> Iterator[tuple[bytes, int, int]]:
-        """(row id, decision, row) of everything that belongs in the finished results table."""
-        for row, whole in enumerate(self._whole.tolist()):
-            for decision in (*self.accepted(whole), _hash64(whole, "unsettled")):
-                yield row_id(row), decision, row
+    def current(self) -> InputRows:
+        """Of every row of the input, each decision that belongs in the finished results table."""
+        ids, accepted = self.accepted()
+        unsettled = _varied(accepted[:, 0], _UNSETTLED)
+        return InputRows(ids, np.concatenate([accepted, unsettled[:, None]], axis=1))
+
+    def _whole(self, references: U64) -> U64:
+        """Of results in which nothing was cut."""
+        return mix(references ^ self._rules)
 
 
-def _hash64(*parts: Any) -> int:
-    return int(canonical_hash(list(parts))[:16], 16)
+_UNSETTLED, _AS_IT_STANDS, _WANTS_MORE = (np.uint64(number) for number in (1, 2, 3))
 
 
-def owed(asked: Asked, decisions: Decisions, done: Callable[[bytes, int], bool]) -> "NDArray[np.bool_]":
+def _varied(whole: U64, reason: np.uint64) -> U64:
+    """Decisions of the same problems that something else than the rules had a part in."""
+    return mix(mix(whole) ^ reason)
+
+
+def _number(digest: str) -> np.uint64:
+    return np.uint64(int(digest[:16], 16))
+
+
+def owed(decisions: Decisions, done: Callable[[InputRows], Mask]) -> Mask:
     """Which rows of the input have no current durable result; shape (rows,)."""
-    import numpy as np
-
-    mask = np.ones(asked.survey.rows, dtype=np.bool_)
-    for problem in problems(asked.table, asked.survey):
-        wanted = decisions.accepted(decisions.whole(problem))
-        mask[problem.row] = not any(done(problem.row_id, decision) for decision in wanted)
-    return mask
+    return ~done(decisions.accepted())
