@@ -99,6 +99,19 @@ def test_an_abort_reaches_a_request_that_still_waits_for_its_turn() -> None:
     assert [sample.status for sample in asyncio.run(run())] == [Status.OK, Status.CANCELLED]
 
 
+def test_an_aborted_request_is_cancelled_however_long_its_reply_would_have_been() -> None:
+    engine = ScriptedEngine(lambda _: Reply("word " * 10_000, seconds=60))
+
+    async def run() -> Sample:
+        task = asyncio.create_task(engine.generate(request(1), watch=lambda text: True))
+        await asyncio.sleep(0.01)
+        await engine.abort(request(1).key)
+        return await task
+
+    sample = asyncio.run(run())
+    assert (sample.status, sample.text, sample.output_tokens) == (Status.CANCELLED, "", 0)
+
+
 def test_slots_are_respected_and_used() -> None:
     working: Counter[str] = Counter()
 

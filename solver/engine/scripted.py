@@ -89,9 +89,9 @@ class ScriptedEngine:
 
     def _sample(self, request: Request, reply: Reply, watch: "Watch | None") -> Sample:
         words, status = reply.text.split(" "), reply.status
-        if len(words) > request.sampling.max_tokens:
+        if status is Status.OK and len(words) > request.sampling.max_tokens:
             words, status = words[: request.sampling.max_tokens], Status.TRUNCATED
-        for count in range(1, len(words) + 1) if watch else ():
+        for count in range(1, len(words) + 1) if watch and status in (Status.OK, Status.TRUNCATED) else ():
             if watch is not None and watch(" ".join(words[:count])):
                 words, status = words[:count], Status.STOPPED
                 break
