@@ -39,9 +39,10 @@ def choose_columns(
     chosen = {
         role: _named(role, name, schema, faults, spelled) if name is not None else _common(role, schema, faults, notes)
         for role, name in (("problem", spec.problem), ("answer", spec.answer), ("id", spec.id))
+        if role not in spec.without
     }
     problem = chosen["problem"]
-    return None if problem is None else Roles(problem, chosen["answer"], chosen["id"])
+    return None if problem is None else Roles(problem, chosen.get("answer"), chosen.get("id"))
 
 
 def _named(role: str, name: str, schema: pa.Schema, faults: list[Fault], spelled: bool) -> str | None:

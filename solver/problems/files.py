@@ -33,7 +33,8 @@ class InputSpec:
     """What the job says about its input.
 
     path: a file, a folder or a glob. problem, answer, id: column names; None finds one by the common
-    names. limit: read only so many rows from the front. split: which split of a folder.
+    names. limit: read only so many rows from the front. split: which split of a folder. without: those of `answer`
+    and `id` that no column is to be used for. skip_bad: leave out files of a set that cannot be read, and say so.
     """
 
     path: str
@@ -42,6 +43,16 @@ class InputSpec:
     id: str | None = None
     limit: int | None = None
     split: str | None = None
+    without: frozenset[str] = frozenset()
+    skip_bad: bool = False
+
+
+class BadFileError(InputError):
+    """One file of a set cannot be read; carries it, so that it can be left out where the job says so."""
+
+    def __init__(self, file: Path, fault: Fault) -> None:
+        self.file = file
+        super().__init__([fault])
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Parquet files -> record batches of a bounded size, checked: readable, real UTF-8, no giant rows.
 
-Columns are streamed page by page through a small buffer; a row group is never in memory as a whole.
+Columns are streamed page by page through a small buffer; a row group is never in memory as a whole, and what a page
+may unpack to is known before it is (pages.py).
 Faults go through `report` as in `text.py`; a file's rows are counted from 0 within the file here.
 """
 
@@ -12,10 +13,12 @@ import pyarrow.parquet as pq
 
 from solver.errors import Fault
 from solver.problems import files
+from solver.problems.pages import Pages, unpacked_pages
 from solver.problems.shapes import plain
 from solver.problems.text import Report
 
 _ROWS, _BYTES = 1024, 16 * 2**20  # of one batch: at most so many rows, and about so many bytes by the footer's word
+_PAGE_CAP = 128 * 2**20  # bytes that one page may unpack to
 
 
 def read_schema(path: Path, report: Report) -> tuple[pa.Schema, int] | None:
@@ -39,7 +42,12 @@ def read_batches(
     row = 0
     try:
         with pq.ParquetFile(path, buffer_size=2**20, pre_buffer=False) as file:
-            for read in file.iter_batches(_batch_rows(file.metadata), columns=columns, use_threads=False):
+            pages = unpacked_pages(path, file.metadata)
+            if pages.largest > _PAGE_CAP:
+                what = f"a page unpacks to {pages.largest >> 20:,} MiB; {_PAGE_CAP >> 20} MiB may be"
+                report(Fault(str(path), what, "Write the file again with smaller pages; one row may take 64 MiB"))
+                return
+            for read in file.iter_batches(_batch_rows(file.metadata, pages), columns=columns, use_threads=False):
                 batch = read if limit is None else read.slice(0, limit - row)
                 if fault := _giant(path, batch, row) or _not_utf8(path, batch, row):
                     report(fault)
@@ -53,10 +61,13 @@ def read_batches(
         report(_unreadable(path, error))
 
 
-def _batch_rows(metadata: pq.FileMetaData) -> int:
+def _batch_rows(metadata: pq.FileMetaData, pages: Pages) -> int:
+    """Rows of a batch: by the footer's word on the average, and such that rows which all repeat the largest value of
+    a dictionary stay within the cap."""
     size: int = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     rows: int = metadata.num_rows
-    return max(1, min(_ROWS, _BYTES * rows // max(1, size)))
+    repeated = files.ROW_CAP // max(1, pages.dictionary)
+    return max(1, min(_ROWS, _BYTES * rows // max(1, size), repeated))
 
 
 def _giant(path: Path, batch: pa.RecordBatch, first: int) -> Fault | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from solver.errors import Fault, InputError, nearest
 from solver.problems.asked import BLANK, Asked, read_problem
-from solver.problems.files import name_list, refuse
+from solver.problems.files import BadFileError, name_list, refuse
 from solver.problems.identity import Survey, content_hash, occurrences, reference_hash, repeat_id, standing_twice
 from solver.problems.tables import Batch, Table
 
@@ -30,21 +30,40 @@ def survey(table: Table, reads: Sequence[str]) -> Survey:
     than 5% of rows that cannot be asked. Memory: 24 bytes a row, 8 more while the pass runs if there are ids.
     """
     faults: list[Fault] = []
-    tally = _Tally(table, columns_read(table, reads, faults))
-    for first, batch in table.batches(faults.append):
-        tally.add(first, batch)
+    seen = count(table, reads, faults)
+    if faults or seen is None:
+        raise refuse(faults)
+    return seen
+
+
+def count(table: Table, reads: Sequence[str], faults: list[Fault]) -> Survey | None:
+    """`survey` for whoever collects: faults go to the list, and with any of its own there is no survey."""
+    before = len(faults)
+    columns = columns_read(table, reads, faults)
+    while True:
+        tally = _Tally(table, columns)
+        try:
+            for first, batch in table.batches(faults.append):
+                tally.add(first, batch)
+            break
+        except BadFileError as bad:  # only where the job says to leave such files out
+            table.leave_out(bad.file, bad.faults[0])
     faults += _repeated_ids(table, tally.id_hashes)
     tally.id_hashes = bytearray()  # frees 8 bytes a row before the sort below takes as much
     faults += _too_many(table, tally)
-    if not tally.rows and not faults:
-        faults.append(Fault("input.path", f"0 rows matched `{table.spec.path}`"))
-    if faults:
-        raise refuse(faults)
+    if not tally.rows and len(faults) == before:
+        unread = [fault for _, fault in table.left_out]
+        faults += unread or [Fault("input.path", f"0 rows matched `{table.spec.path}`")]
+    return _stamped(table, reads, tally) if len(faults) == before else None
+
+
+def _stamped(table: Table, reads: Sequence[str], tally: "_Tally") -> Survey:
+    """The identities of all rows, once nothing is wrong with them."""
     ids = np.frombuffer(tally.contents, dtype="S16")
     repeated, numbers = occurrences(ids)
     for row, number in zip(repeated.tolist(), numbers.tolist(), strict=True):
         ids[row] = repeat_id(bytes(ids[row]).ljust(16, b"\0"), number)
-    _say(table, tally, len(repeated))
+    _say(table, tally, repeated.tolist())
     references = np.frombuffer(tally.references, dtype=np.uint64)
     return Survey(tuple(reads), tally.rows, tally.faulty, references, ids, repeated, numbers)
 
@@ -162,8 +181,9 @@ def _repeated_ids(table: Table, id_hashes: bytearray) -> list[Fault]:
         return []
     shown = "; ".join(f"`{name}` in rows {_some(rows)}" for name, rows in list(twice.items())[:5])
     most = "at least " if len(suspects) == _MOST_SUSPECTS else ""
+    fix = "Make them unique, set input.columns.id to a column that is, or to null: ids are made then"
     what = f"{most}{len(twice)} ids of column `{table.id}` stand more than once: {shown}"
-    return [Fault("input.columns.id", what, "Make them unique, or set input.columns.id to a column that is")]
+    return [Fault("input.columns.id", what, fix)]
 
 
 def _some(rows: Sequence[int]) -> str:
@@ -179,13 +199,18 @@ def _too_many(table: Table, tally: _Tally) -> list[Fault]:
     return [Fault("input", what, "Is it the right column? If so, take these rows out")]
 
 
-def _say(table: Table, tally: _Tally, repeated: int) -> None:
+def _say(table: Table, tally: _Tally, repeated: Sequence[int]) -> None:
     """What the survey found that does not stop a run."""
+    if table.left_out:
+        files = "1 file is" if len(table.left_out) == 1 else f"{len(table.left_out)} files are"
+        shown = "; ".join(str(fault) for _, fault in table.left_out[:5]) + ("; ..." if table.left_out[5:] else "")
+        table.say(f"{files} left out, as input.on_bad_file says: {shown}")
     for kind, told in tally.kinds.items():
         table.say(f"{_rows_note(kind, *told)} (written as failed rows)")
     if repeated:
-        rows = "1 row repeats" if repeated == 1 else f"{repeated} rows repeat"
-        table.say(f"{rows} an earlier problem: each is asked as its own")
+        rows = "1 row repeats" if len(repeated) == 1 else f"{len(repeated)} rows repeat"
+        shown = ", ".join(map(str, repeated[:5])) + (", ..." if repeated[5:] else "")
+        table.say(f"{rows} an earlier problem: row{'s'[: len(repeated) - 1]} {shown} (each is asked as its own)")
     if tally.nameless:
         rows = "1 row has" if tally.nameless == 1 else f"{tally.nameless} rows have"
         table.say(f"{rows} no id in column `{table.id}`: one is made")

@@ -6,16 +6,17 @@ files are found before one InputError carries them.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
 
-from solver.errors import Fault
+from solver.errors import Fault, InputError
 from solver.problems import parquet, scan, shapes, text
 from solver.problems.columns import Roles, choose_columns
-from solver.problems.files import InputSpec, find_files, refuse
+from solver.problems.files import BadFileError, InputSpec, find_files, refuse
 
 _ROWS, _BYTES = 1024, 16 * 2**20  # of one batch of a text file
 
@@ -80,7 +81,7 @@ class Table:
 
     files: in reading order; schema: of all columns, types without encodings; roles: which column is the
     problem, the answer, the id; notes: sentences; various: jsonl columns of several kinds, passed on as text;
-    kinds: csv columns and how their cells are read.
+    kinds: csv columns and how their cells are read; left_out: files that cannot be read, where the job says to go on.
     """
 
     spec: InputSpec
@@ -91,6 +92,7 @@ class Table:
     notes: list[str] = field(default_factory=list)
     various: frozenset[str] = frozenset()
     kinds: Mapping[str, str] = field(default_factory=dict)
+    left_out: scan.Bad = field(default_factory=list)
 
     @property
     def problem(self) -> str:
@@ -117,6 +119,11 @@ class Table:
         if note not in self.notes:
             self.notes.append(note)
 
+    def leave_out(self, file: Path, fault: Fault) -> None:
+        """Read on without a file that cannot be read."""
+        self.files = tuple(other for other in self.files if other != file)
+        self.left_out.append((file, fault))
+
     def passed_on(self, name: str, values: list[Any]) -> list[Any]:
         """Values of an other column as they leave: of the type that `schema_other` gives."""
         return list(map(shapes.as_text, values)) if name in self.various else values
@@ -125,13 +132,15 @@ class Table:
         """(number of its first row, batch) over the whole table, cut at `limit`.
 
         columns: what is needed (None: all); only parquet saves work by it. What is wrong goes to `report`; if that
-        returns, reading goes on with the next row of a text file, the next file of parquet.
+        returns, reading goes on with the next row of a text file, the next file of parquet. Raises BadFileError
+        instead where the job says to leave such files out.
         """
         row, limit = 0, self.spec.limit
         for file in self.files:
             if row == limit:
                 return
-            for batch in self._read(file, columns, report, None if limit is None else limit - row):
+            told = partial(_raise_bad, file) if self.spec.skip_bad else report
+            for batch in self._read(file, columns, told, None if limit is None else limit - row):
                 yield row, batch
                 row += len(batch)
 
@@ -157,22 +166,44 @@ def open_table(spec: InputSpec) -> Table:
     Raises InputError with every fault found: nothing there, several splits or formats, damaged files, lines that
     cannot be read, shards of different schemas, missing or unusable columns.
     """
-    found = find_files(spec)
     faults: list[Fault] = []
-    look = {"parquet": scan.scan_parquet, "jsonl": scan.scan_json, "csv": scan.scan_csv}[found.format]
-    seen = look(found.files, spec.limit, faults)
-    if not seen.rows and not faults:
-        faults.append(Fault("input.path", f"0 rows matched `{spec.path}`: {_emptiness(found.files)}"))
+    table = look(spec, faults)
+    if faults or table is None:
+        raise refuse(faults)
+    return table
+
+
+def look(spec: InputSpec, faults: list[Fault]) -> Table | None:
+    """`open_table` for whoever collects: faults go to the list, and where only columns are wrong that the rows can be
+    read without, there is a table all the same."""
+    try:
+        found = find_files(spec)
+    except InputError as error:
+        faults += error.faults
+        return None
+    scanned = {"parquet": scan.scan_parquet, "jsonl": scan.scan_json, "csv": scan.scan_csv}[found.format]
+    unread: list[Fault] = []
+    bad: scan.Bad = []
+    seen = scanned(found.files, spec.limit, unread, bad if spec.skip_bad else None)
+    files = tuple(file for file in found.files if file not in {file for file, _ in bad})
+    if not seen.rows and not unread:
+        nothing = Fault("input.path", f"0 rows matched `{spec.path}`: {_emptiness(files)}")
+        unread = [fault for _, fault in bad] or [nothing]
+    faults += unread
     roles: Roles | None = None
     notes = list(found.notes)
     if len(seen.schema) or seen.rows:
         roles = choose_columns(spec, seen.schema, faults, notes, spelled=found.format == "csv")
-    if faults or roles is None:
-        raise refuse(faults)
+    if unread or roles is None:
+        return None
     various = seen.various - {roles.problem, roles.id}
     notes += [f"column `{name}` holds values of several kinds: kept as text" for name in sorted(various)]
     kinds = seen.kinds | {roles.problem: "text"} if found.format == "csv" else {}
-    return Table(spec, found.files, found.format, seen.schema, roles, notes, various, kinds)
+    return Table(spec, files, found.format, seen.schema, roles, notes, various, kinds, bad)
+
+
+def _raise_bad(file: Path, fault: Fault) -> None:
+    raise BadFileError(file, fault)
 
 
 def _grouped(rows: Iterator[tuple[int, text.Row]]) -> Iterator[Batch]:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from disk import read, texts, write
 
-from solver.errors import InputError
+from solver.errors import Fault, InputError
 from solver.problems import InputSpec, files, open_table, problems, survey
 
 
@@ -325,7 +325,7 @@ def test_repeated_ids_stop_and_five_are_listed(tmp_path: Path) -> None:
     assert refusal(write(tmp_path / "x.parquet", rows)) == [
         "input.columns.id: 7 ids of column `id` stand more than once: `id0` in rows 0, 1; `id1` in rows 2, 3; "
         "`id2` in rows 4, 5; `id3` in rows 6, 7; `id4` in rows 8, 9. "
-        "Make them unique, or set input.columns.id to a column that is"
+        "Make them unique, set input.columns.id to a column that is, or to null: ids are made then"
     ]
 
 
@@ -394,3 +394,68 @@ def test_a_file_that_changes_under_the_run(tmp_path: Path, change: Callable[[Pat
     with pytest.raises(InputError) as refused:
         list(problems(table, seen))
     assert what in str(refused.value)
+
+
+def _three_files(folder: Path, name: str) -> tuple[Path, Path]:
+    """A set of three files of which two cannot be read to their end."""
+    for number in range(3):
+        write(folder / f"{number}{name}", texts(*(f"{number} and {i}" for i in range(99))))
+    second, third = folder / f"1{name}", folder / f"2{name}"
+    second.write_bytes(second.read_bytes()[:-20])
+    third.write_bytes(b"\xff" + third.read_bytes()[1:-1])
+    return second, third
+
+
+@pytest.mark.parametrize("name", ["x.parquet", "x.jsonl.gz", "x.jsonl", "x.csv"])
+def test_files_that_cannot_be_read_are_left_out_when_the_job_says_so(tmp_path: Path, name: str) -> None:
+    second, third = _three_files(tmp_path, name)
+    if name == "x.csv":
+        second.write_text('problem\n"never closed\n')
+    assert refusal(tmp_path)
+    table, rows = read(tmp_path, skip_bad=True)
+    assert [row.text for row in rows] == [f"0 and {i}" for i in range(99)]
+    (note,) = (note for note in table.notes if "left out" in note)
+    assert note.startswith(f"2 files are left out, as input.on_bad_file says: {second}")
+    assert f"; {third}" in note
+
+
+def test_damage_that_only_reading_finds_leaves_the_whole_file_out(tmp_path: Path) -> None:
+    for number in range(2):
+        rows = {"problem": [f"{number} and {i}" for i in range(9)], "other": [f"{i}" * 99 for i in range(9)]}
+        pq.write_table(pa.table(rows), tmp_path / f"{number}.parquet", compression="zstd", use_dictionary=False)
+    raw = bytearray((tmp_path / "0.parquet").read_bytes())
+    start = pq.read_metadata(tmp_path / "0.parquet").row_group(0).column(1).data_page_offset
+    raw[start : start + 60] = b"\x17" * 60
+    (tmp_path / "0.parquet").write_bytes(raw)
+    assert refusal(tmp_path)
+    table, rows = read(tmp_path, skip_bad=True)
+    assert [row.text for row in rows] == [f"1 and {i}" for i in range(9)]
+    assert [row.row for row in rows] == list(range(9))
+    assert sum("1 file is left out" in note for note in table.notes) == 1
+
+
+def test_a_set_of_nothing_but_bad_files_is_refused_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "a.parquet").write_bytes(b"no")
+    (tmp_path / "b.parquet").write_bytes(b"")
+    with pytest.raises(InputError) as refused:
+        read(tmp_path, skip_bad=True)
+    assert [fault.where.rpartition("/")[2] for fault in refused.value.faults] == ["a.parquet", "b.parquet"]
+
+
+def test_an_id_column_can_be_left_unused(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.jsonl", [{"problem": f"p{i}", "id": "same", "answer": "1"} for i in range(3)])
+    assert "null: ids are made then" in refusal(path)[0]
+    rows = read(path, without=frozenset({"id"}))[1]
+    assert len({row.id for row in rows}) == 3 and [row.columns["id"] for row in rows] == ["same"] * 3
+    assert read(path, without=frozenset({"id", "answer"}))[1][0].reference is None
+
+
+def test_faults_of_columns_and_of_rows_come_together(tmp_path: Path) -> None:
+    from solver.problems.surveying import count
+    from solver.problems.tables import look
+
+    path = write(tmp_path / "x.jsonl", [{"problem": "p", "id": "a"}, {"problem": "q", "id": "a"}])
+    found: list[Fault] = []
+    table = look(InputSpec(str(path), answer="gold"), found)
+    assert table is not None and count(table, ("problem", "hint"), found) is None
+    assert [fault.where for fault in found] == ["input.columns.answer", "prompt.template", "input.columns.id"]

@@ -195,7 +195,7 @@ def test_blank_rows_are_counted_and_the_first_five_named(tmp_path: Path) -> None
     table, problems = read(write(tmp_path / "x.csv", rows + texts("last")))
     assert "8 blank problems: rows 3, 28, 53, 78, 103, ... (written as failed rows)" in table.notes
     assert sum(problem.fault == "blank problem" for problem in problems) == 8
-    assert "7 rows repeat an earlier problem: each is asked as its own" in table.notes
+    assert "7 rows repeat an earlier problem: rows 28, 53, 78, 103, 128, ... (each is asked as its own)" in table.notes
     assert len({problem.row_id for problem in problems}) == 201
 
 

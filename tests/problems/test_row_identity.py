@@ -118,7 +118,7 @@ def test_equal_rows_are_numbered_over_the_whole_input(tmp_path: Path) -> None:
     assert [seen.occurrence(row) for row in range(6)] == [0, 0, 1, 0, 2, 1]
     assert len({row.row_id for row in rows}) == 6
     assert [row.row_id for row in rows] == [seen.row_id(row) for row in range(6)]
-    assert table.notes.count("3 rows repeat an earlier problem: each is asked as its own") == 1
+    assert table.notes.count("3 rows repeat an earlier problem: rows 2, 4, 5 (each is asked as its own)") == 1
     once = read(write(tmp_path / "once.csv", texts("c", "b", "a")))[1]
     assert [row.row_id for row in once] == [rows[3].row_id, rows[1].row_id, rows[0].row_id]
 
