@@ -7,7 +7,7 @@
 
 Every life is the real line (solver.run) with the scripted engine. What is asked of the engine is appended to the file
 `asked` in the desk's folder before it is answered, a line each: epoch, row id, k, cap, problem. Replies are
-reproducible: `said(problem, k)`. A page of the operating system's cache outlives a killed process, so the file tells the truth.
+reproducible: `said(problem, k)`. What is written outlives a killed process, so the file tells the truth.
 
 Run as a script it is the process itself: commands come in and endings go out, a JSON object per line.
 """

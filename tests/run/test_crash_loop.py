@@ -128,7 +128,7 @@ def at_finish_and_revote(trial: Trial, kills: int, n: int) -> None:
     while trial.kills < first + kills:
         verb = ("run", "revote")[turn // 2 % 2]
         fewer = f"sampling.n={n - turn % 2}"
-        trial.live(verb, fewer, kill=trial.moment(("finish", 0.03), ("finish", 0.03), ("forked", 0.2)))
+        trial.live(verb, fewer, kill=trial.moment(("finish", 0.06), ("finish", 0.03), ("forked", 0.2)))
         seen = list(Store.read(trial.desk.out).results(["row_id", "n_samples"]))
         assert len(seen) == len({row["row_id"] for row in seen}) == PROBLEMS
         assert {row["n_samples"] for row in seen} <= {n, n - 1}
