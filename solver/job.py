@@ -14,16 +14,16 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from annotated_types import Interval, MaxLen, MinLen
 
 from solver.errors import Fault, JobError, nearest
 from solver.records import Sampling
-from solver.schema import hold
+from solver.schema import as_written, hold, refuse_secrets, relative, scalars
 from solver.strict_yaml import Document, KeyPath, escape, read_file, read_override, write
 
 SELF_CONSISTENCY = "self-consistency"
@@ -45,12 +45,14 @@ Text = Annotated[str, MinLen(1)]
 
 @dataclass(frozen=True, slots=True)
 class InputBlock:
-    """Where the problems are. path: absolute, may hold glob characters; columns: the user's names for ours."""
+    """Where the problems are. path: absolute, may hold glob characters; columns: the user's names for ours, None for
+    one that is not to be used; on_bad_file: of a set, whether one that cannot be read stops the run."""
 
     path: str
-    columns: Mapping[str, Text] = field(default_factory=dict)
+    columns: Mapping[str, Text | None] = field(default_factory=dict)
     limit: Annotated[int, Interval(ge=1)] | None = None
     split: Text | None = None
+    on_bad_file: Literal["stop", "skip"] = "stop"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +157,31 @@ def load_job(path: str | Path, overrides: Sequence[str] = (), validators: Mappin
     _fill(document, file)
     checked = _check(document, validators or {})
     if checked is None or document.found:
-        raise JobError(document.faults)
+        raise PartlyReadError(document.faults, _sound_part(document, file), frozenset(document.wrong))
     return _job(checked, document, file)
+
+
+class PartlyReadError(JobError):
+    """A job with faults, and what of it can be relied on: whoever knows what a job names may look for more of them.
+
+    rest: the job with the blocks named in `wrong` (by their defaults), or None where too little could be read.
+    """
+
+    def __init__(self, faults: Sequence[Fault], rest: "Job | None", wrong: frozenset[str]) -> None:
+        super().__init__(faults)
+        self.rest, self.wrong = rest, wrong
+
+
+def _sound_part(document: Document, file: Path) -> "Job | None":
+    known = {block.name for block in fields(_JobFile)}
+    value = {key: block for key, block in document.value.items() if key in known - document.wrong}
+    if "input" not in value:
+        value["input"] = {"path": "/"}
+    rest = replace(document, value=value, found=[], wrong=set())
+    rest.unexpanded = {key: text for key, text in document.unexpanded.items() if key[0] in value}
+    _fill(rest, file)
+    checked = hold(rest, _JobFile)
+    return None if checked is None or rest.found else _job(checked, rest, file)
 
 
 def _lengthen_strategy(document: Document) -> None:
@@ -201,6 +226,9 @@ def _check(document: Document, validators: Mapping[str, Validator]) -> _JobFile 
     for key in columns if isinstance(columns, dict) else ():
         if key not in COLUMNS:
             document.fault(("input", "columns", key), "unknown key", nearest(key, COLUMNS))
+    if isinstance(columns, dict) and "problem" in columns and columns["problem"] is None:
+        document.fault(("input", "columns", "problem"), "must name a column, not nothing (null)", "Or leave it out")
+    refuse_secrets(document, _PATHS)
     for block, validate in validators.items():
         if isinstance(document.value[block], dict):
             for fault in validate(document.value[block]):
@@ -246,30 +274,10 @@ def resolved(job: Job, directory: str | Path) -> str:
     tree |= {block: asdict(tree[block]) for block in ("input", "model", "prompt", "output")}
     tree["sampling"] = {"n": job.n} | asdict(job.sampling) | {"seed": job.seed}
     del tree["sampling"]["schema"]  # strategies set it, jobs do not
-    tree = _written(tree, (), job.unexpanded)
+    tree = as_written(tree, (), job.unexpanded)
     for block, key in _PATHS:
-        tree[block][key] = _relative(tree[block][key], os.path.abspath(directory))
+        tree[block][key] = relative(tree[block][key], os.path.abspath(directory))
     return "# This run's job as resolved: every default written out, paths relative to this file.\n" + write(tree)
-
-
-def _written(value: Any, keys: KeyPath, unexpanded: Mapping[KeyPath, str]) -> Any:
-    """Plain values as a job file holds them: text that came from the environment is unexpanded again."""
-    if keys in unexpanded:
-        return unexpanded[keys]
-    if isinstance(value, Mapping):
-        return {key: _written(below, (*keys, key), unexpanded) for key, below in value.items()}
-    if isinstance(value, list | tuple):
-        return [_written(below, (*keys, str(index)), unexpanded) for index, below in enumerate(value)]
-    return escape(value) if isinstance(value, str) else value
-
-
-def _relative(text: str, directory: str) -> str:
-    """An absolute path from `directory`; what holds a `${VAR}` moves as it stands, anything else is left."""
-    if not text.startswith("/"):
-        return text
-    cut = text.rfind("/", 0, text.index("${")) if "${" in text else len(text)
-    path = os.path.relpath(text[:cut] or "/", directory) + text[cut:]
-    return path if path in (".", "..") or path.startswith("../") else f"./{path}"
 
 
 def canonical_hash(value: Any) -> str:
@@ -292,23 +300,10 @@ def generation_fingerprint(job: Job, facts: Mapping[str, Any]) -> dict[str, Any]
     sampling = asdict(job.sampling) | {"seed": job.seed}
     del sampling["max_tokens"], sampling["logprobs"]
     told = {"sampling": sampling, "prompt": {"system": job.prompt.system, "chat": job.prompt.chat}}
-    ours = {".".join(keys): scalar for keys, scalar in _scalars(told, ())}
-    known = {".".join(keys): scalar for name, fact in facts.items() for keys, scalar in _scalars(fact, (name,))}
+    ours = {".".join(keys): scalar for keys, scalar in scalars(told, ())}
+    known = {".".join(keys): scalar for name, fact in facts.items() for keys, scalar in scalars(fact, (name,))}
     if taken := sorted(ours.keys() & known.keys()):
         raise ValueError(f"facts take keys of the job: {taken}")
     secret = {".".join(keys) for keys in job.unexpanded}
     hidden = {key: f"blake2b:{canonical_hash(scalar)}" for key, scalar in (ours | known).items() if key in secret}
     return ours | known | hidden
-
-
-def _scalars(value: Any, keys: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    items = (
-        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else None
-    )
-    if items is None:
-        yield keys, value
-    elif not value:
-        yield keys, "{}" if isinstance(value, Mapping) else "[]"
-    else:
-        for key, below in items:
-            yield from _scalars(below, (*keys, str(key)))

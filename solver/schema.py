@@ -1,16 +1,19 @@
-"""The door of a strict document: pydantic holds it to a dataclass, and its complaints become faults in our words.
+"""The door of a strict document. In: pydantic holds it to a dataclass, and its complaints become faults in our words.
+Out: plain values as they were written.
 
 Between `strict_yaml.py`, which knows where every value stands, and `job.py`, which brings the dataclass.
 """
 
 import json
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar, get_type_hints
 
 from solver.errors import nearest
-from solver.strict_yaml import Document, KeyPath
+from solver.redact import redact
+from solver.strict_yaml import Document, KeyPath, escape
 
 Schema = TypeVar("Schema")
 
@@ -42,7 +45,7 @@ def hold(document: Document, schema: type[Schema]) -> Schema | None:
     return None
 
 
-_LIMITS = ("ge", "gt", "le", "max_length")
+_LIMITS = ("ge", "gt", "le", "max_length", "expected")
 _WANTED: Mapping[str, str] = {  # pydantic's error types in our words
     "int_type": "a whole number",
     "float_type": "a number",
@@ -55,6 +58,7 @@ _WANTED: Mapping[str, str] = {  # pydantic's error types in our words
     "greater_than": "above {gt}",
     "less_than_equal": "at most {le}",
     "string_too_short": "text that is not empty",
+    "literal_error": "{expected}",
     "too_long": "a list of at most {max_length} items",
 }
 
@@ -77,3 +81,47 @@ def _plainly(kind: str, value: Any) -> str:
     if kind == "float_type":
         return f"Write {float(text):g}"
     return f"Write {float(text):.0f}" if kind == "int_type" and float(text).is_integer() else ""
+
+
+def refuse_secrets(document: Document, paths: Container[KeyPath]) -> None:
+    """Fault every secret that is written out, but for paths: a document is kept beside what it led to."""
+    for keys, text in scalars(document.value, ()):
+        if not isinstance(text, str) or keys in paths or keys in document.unexpanded:
+            continue
+        if redact(text) != text:
+            fix = "Put it into an environment variable and write ${NAME} here"
+            document.fault(keys, "holds a secret, which would be written into the run directory", fix)
+
+
+def as_written(value: Any, keys: KeyPath, unexpanded: Mapping[KeyPath, str]) -> Any:
+    """Plain values as a job file holds them: text that came from the environment is unexpanded again."""
+    if keys in unexpanded:
+        return unexpanded[keys]
+    if isinstance(value, Mapping):
+        return {key: as_written(below, (*keys, key), unexpanded) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [as_written(below, (*keys, str(index)), unexpanded) for index, below in enumerate(value)]
+    return escape(value) if isinstance(value, str) else value
+
+
+def relative(text: str, directory: str) -> str:
+    """An absolute path from `directory`; what holds a `${VAR}` moves as it stands, anything else is left."""
+    if not text.startswith("/"):
+        return text
+    cut = text.rfind("/", 0, text.index("${")) if "${" in text else len(text)
+    path = os.path.relpath(text[:cut] or "/", directory) + text[cut:]
+    return path if path in (".", "..") or path.startswith("../") else f"./{path}"
+
+
+def scalars(value: Any, keys: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
+    """Every value that is no block and no list with the keys that lead to it; empty ones as `{}` and `[]`."""
+    items = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else None
+    )
+    if items is None:
+        yield keys, value
+    elif not value:
+        yield keys, "{}" if isinstance(value, Mapping) else "[]"
+    else:
+        for key, below in items:
+            yield from scalars(below, (*keys, str(key)))

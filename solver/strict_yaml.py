@@ -21,6 +21,7 @@ import yaml
 from yaml.reader import ReaderError
 
 from solver.errors import Fault
+from solver.redact import redact
 
 KeyPath = tuple[str, ...]
 """Keys from the root down; an item of a list goes by its number as text."""
@@ -67,13 +68,14 @@ class Document:
     """A tree of plain values, the place of each, and what was found wrong on the way.
 
     value: None when the text could not be read at all; unexpanded: what was written where the environment
-    had a part in a value; found: each fault and its place.
+    had a part in a value; found: each fault and its place; wrong: the first keys that faults lie under.
     """
 
     value: Any = None
     places: dict[KeyPath, Place] = field(default_factory=dict)
     unexpanded: dict[KeyPath, str] = field(default_factory=dict)
     found: list[tuple[Place, Fault]] = field(default_factory=list)
+    wrong: set[str] = field(default_factory=set)
 
     @property
     def faults(self) -> list[Fault]:
@@ -86,13 +88,14 @@ class Document:
 
     def fault(self, path: KeyPath, what: str, fix: str = "") -> None:
         """Note that the value at `path` is wrong. An override speaks for itself; elsewhere the dotted key follows."""
+        self.wrong.update(path[:1])
         place = self.place(path)
         bare = not path or (place.override and path in self.places)
         self.note(place, what, fix, key="" if bare else f": {'.'.join(path)}")
 
     def note(self, place: Place, what: str, fix: str = "", *, key: str = "") -> None:
-        """Note that something is wrong at `place`; no control characters reach a terminal from here."""
-        self.found.append((place, Fault(printable(f"{place}{key}"), printable(what), printable(fix))))
+        """Note that something is wrong at `place`; no control characters and no secrets leave here."""
+        self.found.append((place, Fault(*(printable(redact(text)) for text in (f"{place}{key}", what, fix)))))
 
     def get(self, path: KeyPath) -> Any:
         """The value at `path`, or None where there is none."""
@@ -112,6 +115,8 @@ class Document:
         """Put the whole tree `part` at `path` in place of what was there; blocks on the way are made."""
         place, block = part.place(()), self.value
         self.found += part.found
+        if part.found:
+            self.wrong.update(path[:1])
         if not path or (part.found and part.value is None):  # it could not be read
             return
         for depth, key in enumerate(path[:-1], 1):
@@ -120,6 +125,7 @@ class Document:
                 block[key] = {}
             block = block[key]
             if not isinstance(block, dict):
+                self.wrong.add(path[0])
                 return self.note(place, f"`{'.'.join(path[:depth])}` is not a block but {shown(block)}")
         block[path[-1]] = part.value
         self.places = {key: known for key, known in self.places.items() if key[: len(path)] != path} | {path: place}

@@ -20,6 +20,7 @@ from solver.job import (
     Job,
     ModelBlock,
     OutputBlock,
+    PartlyReadError,
     PromptBlock,
     canonical_hash,
     generation_fingerprint,
@@ -92,6 +93,7 @@ def test_every_field_arrives(write: Callable[..., str], tmp_path: Path) -> None:
         "columns": {"problem": "question", "answer": "gold", "id": "key"},
         "limit": 7,
         "split": "test",
+        "on_bad_file": "stop",
     }
     assert job.model == ModelBlock("hf:internlm/internlm3-8b-instruct", "v1.0", True)
     assert job.prompt.template == f"{tmp_path}/jobs/prompts/mine.jinja"
@@ -351,6 +353,14 @@ def test_one_wrong_thing_is_one_message(write: Callable[..., str], block: str, m
             "input: {path: ''}",
             ":1:9: input.path: problems are read from a local file, folder or glob, not the text ``",
         ),
+        (
+            "input: {path: a, columns: {problem: null}}",
+            ":1:28: input.columns.problem: must name a column, not nothing (null). Or leave it out",
+        ),
+        (
+            "input: {path: a, on_bad_file: ignore}",
+            ":1:18: input.on_bad_file: must be 'stop' or 'skip', not the text `ignore`",
+        ),
         ("input: {path: a, limit: 0}", ":1:18: input.limit: must be at least 1, not the number `0`"),
         ("input: {path: a, columns: {anser: b}}", ":1:28: input.columns.anser: unknown key. Did you mean `answer`?"),
         (
@@ -493,9 +503,9 @@ def test_every_default_is_written_out(write: Callable[..., str]) -> None:
     text = resolved(load_job(write(MINIMAL)), Path("runs/math"))
     fields = " ".join(line.split(":")[0].strip() for line in text.splitlines()[1:])
     assert fields == (
-        "name input path columns limit split model source revision trust_remote_code prompt template system chat "
-        "sampling n temperature top_p top_k min_p repetition_penalty presence_penalty frequency_penalty max_tokens "
-        "stop stop_token_ids logprobs seed strategy name engine kind output dir flush_seconds"
+        "name input path columns limit split on_bad_file model source revision trust_remote_code prompt template "
+        "system chat sampling n temperature top_p top_k min_p repetition_penalty presence_penalty frequency_penalty "
+        "max_tokens stop stop_token_ids logprobs seed strategy name engine kind output dir flush_seconds"
     )
 
 
@@ -699,6 +709,75 @@ def test_the_canonical_hash_is_of_canonical_json() -> None:
             canonical_hash(value)
     with pytest.raises(TypeError):
         canonical_hash({"a": object()})
+
+
+# --- secrets that are written out ------------------------------------------------------------------------------------
+
+HUB_TOKEN = "hf_" + "CanaryCanaryCanary0123"
+
+
+@pytest.mark.parametrize(
+    ("block", "key"),
+    [
+        (f"prompt: {{system: 'use {HUB_TOKEN}'}}", "prompt.system"),
+        (f"prompt: {{chat: {{tools: [{HUB_TOKEN}]}}}}", "prompt.chat.tools.0"),
+        ("engine: {proxy: 'http://me:canary-word@host'}", "engine.proxy"),
+        ("engine: {password: canary-of-the-environment}", "engine.password"),
+        (f"strategy: {{name: x, judge: {{api: {HUB_TOKEN}}}}}", "strategy.judge.api"),
+    ],
+)
+def test_a_secret_that_is_written_out_is_refused_and_not_repeated(
+    write: Callable[..., str], monkeypatch: pytest.MonkeyPatch, block: str, key: str
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-of-the-environment")
+    (fault,) = told(write(MINIMAL + block))
+    assert fault.endswith(
+        f"{key}: holds a secret, which would be written into the run directory. "
+        "Put it into an environment variable and write ${NAME} here"
+    )
+    assert "anary" not in fault
+    name, value = block.split(": ", 1)
+    (fault,) = told(write(MINIMAL), f"{name}={value}")
+    assert "anary" not in fault and "-o " in fault
+
+
+def test_a_secret_from_the_environment_is_what_is_asked_for(
+    write: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "canary-of-the-environment")
+    job = load_job(write(MINIMAL + "engine: {password: '${OPENAI_API_KEY}'}"))
+    assert job.engine["password"] == "canary-of-the-environment" and "canary" not in resolved(job, "/")
+
+
+# --- what is known of a job with faults ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "wrong"),
+    [
+        (MINIMAL + "sampling: {n: '8'}", [], {"sampling"}),
+        (MINIMAL + "smpling: {n: 8}\nengine: {a: {b: '${UNSET_HERE}'}}", [], {"smpling", "engine"}),
+        ("input: {pth: x}\nprompt: {template: cot}", [], {"input"}),
+        (MINIMAL, ["sampling.n=x", "prompt.chat=[1", "name.x=2"], {"sampling", "prompt", "name"}),
+    ],
+)
+def test_the_sound_blocks_of_a_job_with_faults_are_known(
+    write: Callable[..., str], text: str, overrides: list[str], wrong: set[str]
+) -> None:
+    path = write(text + "\noutput: {dir: here}\nname: given\n")
+    with pytest.raises(PartlyReadError) as caught:
+        load_job(path, overrides)
+    rest = caught.value.rest
+    assert caught.value.wrong == wrong and rest is not None
+    assert rest.output.dir.endswith("/jobs/here") and rest.n == 16
+    assert rest.input.path.endswith("/" if "input" in wrong else "jobs/data/math.parquet")
+
+
+@pytest.mark.parametrize("text", ["[1", "", "- 1", "input: {path: a}}"])
+def test_of_a_file_that_cannot_be_read_nothing_is_known(write: Callable[..., str], text: str) -> None:
+    with pytest.raises(JobError) as caught:
+        load_job(write(text))
+    assert getattr(caught.value, "rest", None) is None
 
 
 def test_importing_the_room_brings_no_pydantic() -> None:
