@@ -40,6 +40,8 @@ what to do about damage), swap (exchange of results), manifest (what stands besi
 
 from solver.store.directory import Store
 from solver.store.index import InputRows, answers, chosen
+from solver.store.lock import holder
+from solver.store.manifest import fingerprint_faults
 from solver.store.shards import CorruptShardError
 from solver.store.tables import RESULTS, SAMPLES, result_of_row, results_schema
 from solver.store.writer import Writer
@@ -53,6 +55,8 @@ __all__ = [
     "Writer",
     "answers",
     "chosen",
+    "fingerprint_faults",
+    "holder",
     "result_of_row",
     "results_schema",
 ]

@@ -132,6 +132,12 @@ class Decisions:
     def __len__(self) -> int:
         return len(self._decisions)
 
+    @property
+    def distinct(self) -> int:
+        """How many row ids there are, each counted once."""
+        high, low = self._ids
+        return int(((np.diff(high) != 0) | (np.diff(low) != 0)).sum()) + bool(len(high))
+
     def has(self, row_id: bytes, decision: int | None = None) -> bool:
         """Whether this very pair is there; for None, whether any decision about the row is."""
         high, low = _halves(row_id)

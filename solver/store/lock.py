@@ -76,6 +76,29 @@ def _try_a_lock(tmp: Path) -> None:
         probe.unlink(missing_ok=True)
 
 
+def holder(run: Path) -> str | None:
+    """Who owns a run directory at this moment, in words, or None; for whoever only looks. Never raises, never waits.
+
+    The lock is only tried where a record says that somebody has it: trying could keep a starting owner out.
+    """
+    state = run / "_solver"
+    if not (state / "owner.json").is_file():
+        return None
+    try:
+        descriptor = os.open(state / "lock", os.O_RDONLY | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return _held_by(run, state / "owner.json")
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return None
+
+
 def now() -> str:
     """The wall clock, for people: UTC to the second. No decision is ever taken on it."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

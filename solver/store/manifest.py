@@ -2,8 +2,9 @@
 
 import json
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from solver.errors import Fault, FingerprintError
@@ -99,20 +100,33 @@ def _one_line(text: object) -> str:
 def check_fingerprint(layout: Layout, new: Mapping[str, Any], command_for_new_dir: str) -> None:
     """Record what samples are drawn from, or raise FingerprintError with a fault per key that differs, old and new."""
     fresh = json.loads(json.dumps(new))
-    old = read_json(layout.fingerprint)
-    if old is None:
+    if read_json(layout.fingerprint) is None:
         publish_text(layout.fingerprint, layout.tmp, json.dumps(fresh, indent=1, sort_keys=True) + "\n")
-        return
-    before, after = _flat(old), _flat(fresh)
+    elif faults := fingerprint_faults(layout.run, fresh, command_for_new_dir):
+        raise FingerprintError(faults)
+
+
+def fingerprint_faults(
+    run: Path, new: Mapping[str, Any], command_for_new_dir: str, unknown: Collection[str] = ()
+) -> list[Fault]:
+    """A fault per key in which a run directory's samples differ from `new`; none where it holds no fingerprint.
+
+    unknown: keys that cannot be compared yet. Raises StoreError for a fingerprint that is not JSON.
+    """
+    old = read_json(Layout(run).fingerprint)
+    if old is None:
+        return []
+    before, after = _flat(old), _flat(json.loads(json.dumps(new)))
     differing = sorted(
-        key for key in before.keys() | after.keys() if before.get(key, _ABSENT) != after.get(key, _ABSENT)
+        key
+        for key in (before.keys() | after.keys()) - set(unknown)
+        if before.get(key, _ABSENT) != after.get(key, _ABSENT)
     )
-    if differing:
-        fix = f"{layout.run} keeps its samples, all of one kind. To draw the new kind: {command_for_new_dir}"
-        raise FingerprintError(
-            Fault(key, f"was {before.get(key, _ABSENT)}, is now {after.get(key, _ABSENT)}", fix if last else "")
-            for key, last in zip(differing, [False] * (len(differing) - 1) + [True], strict=True)
-        )
+    fix = f"{run} keeps its samples, all of one kind. To draw the new kind: {command_for_new_dir}"
+    return [
+        Fault(key, f"was {before.get(key, _ABSENT)}, is now {after.get(key, _ABSENT)}", fix * (key == differing[-1]))
+        for key in differing
+    ]
 
 
 _ABSENT = "absent"
