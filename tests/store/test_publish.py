@@ -125,20 +125,6 @@ def test_an_output_directory_that_cannot_be_is_the_fault_of_the_job(tmp_path: Pa
     assert (tmp_path / "file").read_text() == "a thesis"
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may do everything")
-def test_missing_rights_are_told_without_a_traceback(tmp_path: Path) -> None:
-    closed = tmp_path / "closed"
-    Store.create_or_open(closed / "run").close()
-    for mode, open_run in ((0o500, Store.create_or_open), (0, Store.create_or_open), (0, Store.read)):
-        closed.chmod(mode)
-        try:
-            with pytest.raises(MachineError, match=r"Permission denied.*change the permissions") as refused:
-                open_run(closed / "run" if mode == 0 else closed / "another")
-            assert refused.value.exit_code == 4
-        finally:
-            closed.chmod(0o700)
-
-
 def test_a_shard_never_takes_a_name_that_is_there(tmp_path: Path) -> None:
     (tmp_path / "final").write_text("first")
     with pytest.raises(StoreError, match="never replaced"):
