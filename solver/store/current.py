@@ -27,16 +27,30 @@ class Kept(NamedTuple):
     mask: Mask
     rows: I64 | None
 
+    @property
+    def untouched(self) -> bool:
+        """Whether the shard already is what it should be; one without rows is not."""
+        return self.rows is None and bool(len(self.mask)) and bool(self.mask.all())
 
-def read_results_keys(shard: Shard, voids: Voids) -> tuple[Ids, U64, Mask]:
-    """Row ids, decisions, and whether each row counts at all, of one results shard. Raises CorruptShardError."""
-    table = read_columns(shard, ["row_id", "decision"])
+
+class ResultKeys(NamedTuple):
+    """The keys of one results shard: row ids, decisions, whether each row counts at all, and its `row`."""
+
+    ids: Ids
+    decisions: U64
+    counts: Mask
+    rows: I64
+
+
+def read_results_keys(shard: Shard, voids: Voids) -> ResultKeys:
+    """The keys of one results shard. Raises CorruptShardError."""
+    table = read_columns(shard, ["row_id", "decision", "row"])
     ids = ids_of(shard, table)
     counts = np.ones(table.num_rows, dtype=np.bool_)
-    for epoch, rows in voids:
+    for epoch, lost in voids:
         if shard.epoch < epoch:
-            counts &= ~rows.among(ids)
-    return ids, table["decision"].to_numpy(), counts
+            counts &= ~lost.among(ids)
+    return ResultKeys(ids, table["decision"].to_numpy(), counts, table["row"].to_numpy())
 
 
 def ids_of(shard: Shard, table: pa.Table) -> Ids:
@@ -55,12 +69,12 @@ def kept_results(shards: Sequence[Shard], voids: Voids, current: Decisions | Non
     parts = [read_results_keys(shard, voids) for shard in shards]
     if not parts:
         return []
-    ids = Ids.join([part for part, _, _ in parts])
-    counts = np.concatenate([counted for _, _, counted in parts])
-    ends = np.cumsum([len(decisions) for _, decisions, _ in parts])[:-1]
+    ids = Ids.join([part.ids for part in parts])
+    counts = np.concatenate([part.counts for part in parts])
+    ends = np.cumsum([len(part.counts) for part in parts])[:-1]
     rows = None
     if current is not None:
-        wanted, rows = current.pairs(ids, np.concatenate([decisions for _, decisions, _ in parts]))
+        wanted, rows = current.pairs(ids, np.concatenate([part.decisions for part in parts]))
         counts &= wanted
     eligible = np.flatnonzero(counts)
     ids = ids.take(eligible)
@@ -71,8 +85,11 @@ def kept_results(shards: Sequence[Shard], voids: Voids, current: Decisions | Non
     kept = np.zeros(len(counts), dtype=np.bool_)
     kept[eligible[order[last]]] = True
     masks = np.split(kept, ends)
-    moved: Sequence[I64 | None] = [None] * len(masks) if rows is None else np.split(rows, ends)
-    return [Kept(mask, row) for mask, row in zip(masks, moved, strict=True)]
+    now: Sequence[I64 | None] = [None] * len(masks) if rows is None else np.split(rows, ends)
+    return [
+        Kept(mask, None if row is None or np.array_equal(row[mask], part.rows[mask]) else row)
+        for mask, row, part in zip(masks, now, parts, strict=True)
+    ]
 
 
 class SampleRows(NamedTuple):

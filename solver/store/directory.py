@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from solver.errors import StoreError
@@ -37,6 +38,7 @@ class Store:
         self.epoch = epoch
         self.notes = ledger.notes
         self._layout, self._ledger, self._lock = layout, ledger, lock
+        self._settled = False
 
     @classmethod
     def create_or_open(cls, path: Path, *, verb: str = "run", verify: bool = False) -> "Store":
@@ -124,6 +126,18 @@ class Store:
         return bool(written) and written.get("epoch") == max(_epochs(self._layout), default=0)
 
     @property
+    def was_finished(self) -> bool:
+        """Whether the owner before this one (for a reader: the last one) came to its end."""
+        written = swap.read_json(self._layout.manifest) or {}
+        before = [epoch for epoch in _epochs(self._layout) if epoch != self.epoch]
+        return bool(written) and written.get("epoch") == max(before, default=0)
+
+    def rows_with_results(self, ids: npt.NDArray[np.bytes_]) -> tuple[int, int]:
+        """How many rows had a durable result at opening, and how many of these are among `ids` (dtype S16)."""
+        decisions = self._ledger.decisions
+        return decisions.distinct, int(decisions.among(Ids.of_stamps(ids)).sum())
+
+    @property
     def summary(self) -> dict[str, Any] | None:
         """What the last `finish` was given; None before the first."""
         written = swap.read_json(self._layout.manifest)
@@ -139,7 +153,7 @@ class Store:
     def result_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The results table, the latest that counts of each problem; oldest shard first, not in input order."""
         shards = swap.counted_results(self._layout)
-        return _masked(shards, [kept.mask for kept in kept_results(shards, self._ledger.voids, None)], columns)
+        return _masked(shards, self._result_masks(shards), columns)
 
     def samples(self) -> Iterator[Sample]:
         """Every sample, one copy per key, cancelled ones included, with its exact text."""
@@ -156,13 +170,21 @@ class Store:
         text = wanted.hex() if isinstance(wanted, bytes) else wanted
         columns = ("row_id", "id") if re.fullmatch("[0-9a-f]{32}", text) else ("id",)
         shards = swap.counted_results(self._layout)
-        for shard, (mask, _) in zip(shards, kept_results(shards, self._ledger.voids, None), strict=True):
+        for shard, mask in zip(shards, self._result_masks(shards), strict=True):
             keys = read_columns(shard, columns)
-            matches = np.logical_or.reduce([keys[name].to_numpy() == text for name in columns]) & mask
+            matches = np.logical_or.reduce([keys[name].to_numpy() == text for name in columns])
+            if mask is not None:
+                matches &= mask
             if matches.any():
                 row: dict[str, Any] = read_columns(shard, None).slice(int(np.argmax(matches)), 1).to_pylist()[0]
                 return row
         return None
+
+    def _result_masks(self, shards: Sequence[Shard]) -> Sequence[Mask | None]:
+        """Which rows of each shard are the table. None: all of them, as `finish` left it; no key need be read."""
+        if self._settled or (self._lock is None and self.finished):  # asked after the shards were listed
+            return [None] * len(shards)
+        return [kept.mask for kept in kept_results(shards, self._ledger.voids, None)]
 
     # What only the owner does
 
@@ -190,6 +212,7 @@ class Store:
         in_flight: Callable[[], str] | None = None,
     ) -> Writer:
         """A writer in this process. Other processes make their own `Writer(path, epoch=store.epoch, worker=n)`."""
+        self._settled = False
         return Writer(
             self.path,
             epoch=self._owned(),
@@ -226,6 +249,7 @@ class Store:
             swap.exchange(self._layout, epoch, shards, kept, lambda id_: self._commit(id_, epoch, rows, summary))
 
         self._ledger.mending(once)
+        self._settled = True
 
     def _commit(self, swap_id: str | None, epoch: int, results: int, summary: Mapping[str, Any]) -> None:
         going = swap.read_json(self._layout.swap) if swap_id else None
@@ -258,13 +282,17 @@ def _claim_epoch(layout: Layout, verb: str, owner: Mapping[str, Any]) -> int:
     return epoch
 
 
-def _masked(shards: Sequence[Shard], masks: Sequence[Mask], columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+def _masked(
+    shards: Sequence[Shard], masks: Sequence[Mask | None], columns: Sequence[str] | None
+) -> Iterator[pa.RecordBatch]:
     for shard, mask in zip(shards, masks, strict=True):
         start = 0
         with opened(shard) as file:
             for batch in file.iter_batches(GROUP_ROWS, columns=columns):
-                kept = mask[start : start + batch.num_rows]
+                kept = None if mask is None else mask[start : start + batch.num_rows]
                 start += batch.num_rows
-                if kept.any():
-                    yield batch if kept.all() else batch.filter(pa.array(kept))
-            check_rows(shard, start, len(mask))
+                if kept is None or kept.all():
+                    yield batch
+                elif kept.any():
+                    yield batch.filter(pa.array(kept))
+            check_rows(shard, start, file.metadata.num_rows if mask is None else len(mask))

@@ -115,7 +115,7 @@ class Ledger:
         return _joined([self._read_results(shard) for shard in counted_results(self._layout)])
 
     def _read_results(self, shard: Shard) -> tuple[Ids, U64]:
-        ids, decisions, counts = read_results_keys(shard, self._voids)
+        ids, decisions, counts, _ = read_results_keys(shard, self._voids)
         return (ids, decisions) if counts.all() else (ids.take(counts), decisions[counts])
 
     def _read_owed(self, shard: Shard) -> "_Part":

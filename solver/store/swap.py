@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from solver.errors import StoreError
@@ -85,7 +84,7 @@ def exchange(
     layout: Layout, epoch: int, shards: Sequence[Shard], kept: Sequence[Kept], commit: Callable[[str | None], None]
 ) -> None:
     """Leave of `shards` only what is `kept`; `commit` writes the manifest with the swap id that it is given."""
-    touched = [pair for pair in zip(shards, kept, strict=True) if not _as_it_is(*pair)]
+    touched = [(shard, keep) for shard, keep in zip(shards, kept, strict=True) if not keep.untouched]
     if not touched:
         commit(None)
         return
@@ -100,13 +99,6 @@ def exchange(
     commit(swap.id)
     _retire(layout, swap.old)
     remove(layout.swap)
-
-
-def _as_it_is(shard: Shard, kept: Kept) -> bool:
-    """Whether the shard already is what it should be: every row stays and carries the right `row`."""
-    if not len(kept.mask) or not kept.mask.all():
-        return False
-    return kept.rows is None or bool(np.array_equal(read_columns(shard, ["row"])["row"].to_numpy(), kept.rows))
 
 
 def _renewed(shard: Shard, kept: Kept) -> pa.Table:
