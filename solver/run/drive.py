@@ -84,6 +84,7 @@ class Driver:
             stop,
             before=work.sink.flush,
             failed=self._failed,
+            changed=self._changed.set,
             others=lambda rows: not self._all_admitted or len(self._live) > rows,
             known=work.deaths,
             hang_seconds=work.hang_seconds,
@@ -144,8 +145,8 @@ class Driver:
         """Wait until another problem may start; False when none may any more."""
         while not self._stop.gently and self._fatal is None:
             limit = IN_FLIGHT * self._work.engine.slots  # an engine that was started again may have fewer
-            full = self._work.sink.full
-            if not full and self._counters.in_flight - self._lives.held < limit and len(self._live) < 2 * limit:
+            full, held = self._work.sink.full, self._lives.held
+            if not full and self._counters.in_flight - held < limit and len(self._live) - held < 2 * limit:
                 return True
             await self._change(FULL_LOOK if full else None)
         return False

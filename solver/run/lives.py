@@ -31,7 +31,7 @@ class Lives:
 
     before: makes durable what is finished, as a start may take minutes; known: deaths of an earlier process; others:
     whether anybody but the requests in progress may still be asked; failed: called once with what made going on
-    impossible; say: a note to the user. `proven`: this run has seen the engine work, now or in an earlier process.
+    impossible; changed: called when there may be room for more; say: a note to the user. `proven`: this run has seen the engine work, now or in an earlier process.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Lives:
         *,
         before: Callable[[], Any],
         failed: Callable[[SolverError], None],
+        changed: Callable[[], None],
         others: Callable[[int], bool],
         known: Mapping[SampleKey, Counts] | None = None,
         hang_seconds: float = 0.0,
@@ -49,7 +50,7 @@ class Lives:
         self.proven = False
         self.deaths = 0
         self._engine, self._stop, self._before, self._say = engine, stop, before, say
-        self._failed, self._others, self._hang = failed, others, hang_seconds
+        self._failed, self._changed, self._others, self._hang = failed, changed, others, hang_seconds
         self._suspects = Suspects(known)
         self._life, self._returned = 0, 0
         self._inside: dict[SampleKey, asyncio.Task[Any]] = {}
@@ -58,6 +59,8 @@ class Lives:
         self._freed: set[SampleKey] = set()
         self._reviving: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._control: Request | None = None
+        self._proof: asyncio.Task[Sample] | None = None
         self._broken: SolverError | None = None
         self._words = ""
         self._note: str | None = None
@@ -69,7 +72,7 @@ class Lives:
 
     async def close(self) -> None:
         """End what is under way beside the requests."""
-        tasks = [task for task in (self._watching, self._reviving) if task is not None]
+        tasks = [task for task in (self._watching, self._reviving, self._proof) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -93,6 +96,7 @@ class Lives:
         finished = False
         try:
             sample, finished = await self._answer(request, watch)
+            self._control = request if finished else self._control
             return sample
         finally:
             self._suspects.left(request.key, finished=finished)
@@ -219,6 +223,7 @@ class Lives:
             self._fail(failure if isinstance(failure, SolverError) else EngineError(f"the engine is gone: {failure}"))
         self._life, self._reviving = self._life + 1, None
         self.look()
+        self._changed()
 
     def _fail(self, error: SolverError) -> None:
         self.freeze()
@@ -256,15 +261,21 @@ class Lives:
                 self._free()
 
     def _settle(self) -> None:
-        """With nobody else left to ask, what the engine did before must do as proof that it works."""
+        """With nobody else left to ask, a request that was answered before is asked again: a working engine answers.
+
+        Its answer is dropped. Where none was answered in this process, an earlier one must do as proof.
+        """
         held = self._suspects.held
         if not held or len(self._waiting) > held or self._others(self._suspects.held_rows):
             return
-        if self.proven or self._suspects.finished:
+        proving = self._proof is not None and not self._proof.done()
+        if self._control is not None and not proving:
+            self._proof = asyncio.create_task(self.ask(self._control, None))
+        elif self._control is None and self.proven:
             self._suspects.settle()
-        else:
+        elif self._control is None or self._control.key in self._waiting:  # it killed the engine like the others
             self._suspects.forget()
-            self._fail(EngineError(f"the engine died {self.deaths} times and never finished a sample: {self._words}"))
+            self._fail(EngineError(f"the engine died {self.deaths} times and works no more: {self._words}"))
 
 
 def unasked(request: Request, status: Status, reason: str | None) -> Sample:

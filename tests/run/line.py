@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
 from solver.answers import Grader
@@ -25,7 +25,7 @@ def asked(count: int) -> list[Problem]:
 class Line:
     """Drives problems in memory; keeps what was recorded and in which order the engine was asked."""
 
-    def __init__(self, script: Script = lambda _: "\\boxed{1}", *, slots: int = 4) -> None:
+    def __init__(self, script: Script = lambda _: "\\boxed{1}", *, slots: int = 4, hang_seconds: float = 0.0) -> None:
         self.engine: Any = ScriptedEngine(self._noted(script), slots=slots)
         self.requests: list[Request] = []
         self.samples: list[Sample] = []
@@ -33,6 +33,10 @@ class Line:
         self.stored: dict[bytes, dict[SampleKey, Sample]] = {}
         self._durable: set[SampleKey] = set()
         self.full = False
+        self.hang_seconds, self.known = hang_seconds, dict[SampleKey, tuple[int, int]]()
+        self.said: list[str] = []
+        self.flushed: Callable[[], None] = lambda: None
+        self.beside: Callable[[], Coroutine[Any, Any, None]] | None = None
         self.counters, self.stop = Counters(), Stop()
         self.driver: Driver
 
@@ -54,6 +58,14 @@ class Line:
 
     async def flush(self) -> None:
         """Everything is durable at once here."""
+        self.flushed()
+
+    def durable(self) -> dict[bytes, dict[SampleKey, Sample]]:
+        """What a later run finds stored."""
+        found: dict[bytes, dict[SampleKey, Sample]] = {}
+        for sample in self.samples:
+            found.setdefault(sample.key.row_id, {})[sample.key] = sample
+        return found
 
     async def drive(self, problems: Iterable[Problem], strategy: Strategy | None = None) -> None:
         async with Grader() as grader:
@@ -80,16 +92,23 @@ class Line:
                 stored=lambda row_id: self.stored.get(row_id, {}),
                 decision=lambda result, settled: 77,
                 setting=setting,
+                hang_seconds=self.hang_seconds,
+                deaths=self.known,
+                say=self.said.append,
             )
             self.driver = Driver(work, self.counters, self.stop)
+            beside = asyncio.ensure_future(self.beside()) if self.beside else None
             await self.driver.run(iter(problems))
+            if beside:
+                beside.cancel()
+                await asyncio.gather(beside, return_exceptions=True)
 
     def run(self, problems: Iterable[Problem], strategy: Strategy | None = None) -> None:
         """Drive to the end; nothing may be left behind in the event loop."""
 
         async def whole() -> None:
             try:
-                await asyncio.wait_for(self.drive(problems, strategy), 60)
+                await asyncio.wait_for(self.drive(problems, strategy), 20)
             finally:
                 assert asyncio.all_tasks() == {asyncio.current_task()}, "tasks are left behind"
 
