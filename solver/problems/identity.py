@@ -30,14 +30,14 @@ _CHUNK = 2**20
 class Survey:
     """Identities of all rows of a table, in input order: 24 bytes a row, and a little for each repetition.
 
-    reads: the names that the template reads; rows: how many; faulty: rows that cannot be asked; references: what
-    stands for the reference answer of each row, shape (rows,), see `reference_hash`.
+    reads: the names that the template reads; rows: how many; faulty: rows that cannot be asked; carried: what stands
+    for that which the result of each row takes over from it, shape (rows,), see `carried_hash`.
     """
 
     reads: tuple[str, ...]
     rows: int
     faulty: int
-    references: NDArray[np.uint64]
+    carried: NDArray[np.uint64]
     _ids: NDArray[np.bytes_]
     _repeated: NDArray[np.int64]
     _numbers: NDArray[np.int64]
@@ -64,11 +64,24 @@ def content_hash(values: Mapping[str, Any]) -> bytes:
     return blake2b(text.encode(), digest_size=16).digest()
 
 
-def reference_hash(reference: str | None) -> bytes:
-    """8 bytes that stand for a reference answer; zeros where there is none."""
-    return (
-        bytes(8) if reference is None else blake2b(reference.encode("utf-8", "surrogatepass"), digest_size=8).digest()
-    )
+def carried_hash(name: str, reference: str | None, columns: Mapping[str, Any]) -> bytes:
+    """8 bytes that stand for what a result takes from its row beside the problem itself: the user's id ("" for none),
+    the reference answer, the other columns."""
+    values = {column: _whole(value) for column, value in columns.items()}
+    text = _ENCODE([name, reference, canonical(values)])
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def _whole(value: Any) -> Any:
+    """An arrow scalar as a Python value, or as text where there is none: as which it came depends on its batch."""
+    if not hasattr(value, "as_py"):
+        return value
+    try:
+        return value.as_py()
+    except (ValueError, OverflowError):
+        import pyarrow as pa
+
+        return pa.array([value], value.type).to_string()
 
 
 def repeat_id(content: bytes, number: int) -> bytes:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from solver.errors import Fault, InputError
 from solver.problems.identity import Survey, content_hash, repeat_id
-from solver.problems.surveying import columns_read, id_text, references_of, stop_at, transposed, values_read
+from solver.problems.surveying import columns_read, ids_of, others_of, references_of, stop_at, values_read
 from solver.problems.tables import Batch, Table
 from solver.records import Problem
 
@@ -42,16 +42,12 @@ def _problems_of(
 ) -> Iterator[Problem]:
     """The problems of one batch, whose rows have these numbers."""
     asked, values = values_read(table, columns, batch)
-    others = {name: table.passed_on(name, batch.column(name)) for name in table.schema_other.names}
-    ids = batch.column(table.id) if table.id else [None] * len(rows)
-    for row, cell, read, name, gold, other in zip(
-        rows, asked, values, ids, references_of(table, batch), transposed(others, len(rows)), strict=True
-    ):
+    names, golds, others = ids_of(table, batch), references_of(table, batch), others_of(table, batch)
+    for row, cell, read, name, gold, other in zip(rows, asked, values, names, golds, others, strict=True):
         row_id, number, content = survey.row_id(row), survey.occurrence(row), content_hash(read)
         if row_id != (repeat_id(content, number) if number else content):
             raise _changed(table, row)
-        passed = dict(zip(others, other, strict=True))
-        yield Problem(row_id, row, id_text(name) or row_id.hex()[:16], cell.text, read, gold, passed, cell.fault)
+        yield Problem(row_id, row, name or row_id.hex()[:16], cell.text, read, gold, other, cell.fault)
 
 
 def _changed(table: Table, row: int) -> InputError:

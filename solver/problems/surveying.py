@@ -15,7 +15,7 @@ import numpy as np
 from solver.errors import Fault, InputError, nearest
 from solver.problems.asked import BLANK, Asked, read_problem
 from solver.problems.files import BadFileError, name_list, refuse
-from solver.problems.identity import Survey, content_hash, occurrences, reference_hash, repeat_id, standing_twice
+from solver.problems.identity import Survey, carried_hash, content_hash, occurrences, repeat_id, standing_twice
 from solver.problems.tables import Batch, Table
 
 _FAULTY_SHARE = 0.05  # more rows than this that cannot be asked: the wrong column, most likely
@@ -64,8 +64,8 @@ def _stamped(table: Table, reads: Sequence[str], tally: "_Tally") -> Survey:
     for row, number in zip(repeated.tolist(), numbers.tolist(), strict=True):
         ids[row] = repeat_id(bytes(ids[row]).ljust(16, b"\0"), number)
     _say(table, tally, repeated.tolist())
-    references = np.frombuffer(tally.references, dtype=np.uint64)
-    return Survey(tuple(reads), tally.rows, tally.faulty, references, ids, repeated, numbers)
+    carried = np.frombuffer(tally.carried, dtype=np.uint64)
+    return Survey(tuple(reads), tally.rows, tally.faulty, carried, ids, repeated, numbers)
 
 
 def columns_read(table: Table, reads: Sequence[str], faults: list[Fault]) -> dict[str, str]:
@@ -98,6 +98,17 @@ def references_of(table: Table, batch: Batch) -> list[str | None]:
     return [None if text is None else reference(text) for text in gold]
 
 
+def others_of(table: Table, batch: Batch) -> list[dict[str, Any]]:
+    """The columns that pass through to the results, of every row of a batch."""
+    others = {name: table.passed_on(name, batch.column(name)) for name in table.schema_other.names}
+    return [dict(zip(others, values, strict=True)) for values in transposed(others, len(batch))]
+
+
+def ids_of(table: Table, batch: Batch) -> list[str]:
+    """The user's id of every row of a batch, "" where there is none."""
+    return list(map(id_text, batch.column(table.id))) if table.id else [""] * len(batch)
+
+
 def answer_text(answer: Any) -> str | None:
     """A gold cell as text. pandas turns whole numbers beside nulls into 7.0 and nan: those are "7" and None."""
     if isinstance(answer, float):
@@ -127,7 +138,7 @@ class _Tally:
     table: Table
     columns: Mapping[str, str]
     contents: bytearray = field(default_factory=bytearray)
-    references: bytearray = field(default_factory=bytearray)
+    carried: bytearray = field(default_factory=bytearray)
     id_hashes: bytearray = field(default_factory=bytearray)
     rows: int = 0
     nameless: int = 0
@@ -141,14 +152,14 @@ class _Tally:
             self.contents += content_hash(read)
             if cell.fault:
                 self._fault(row, cell.fault)
-        for answer in references_of(self.table, batch):
-            self.references += reference_hash(answer)
-        if self.table.id:
-            for name in map(id_text, batch.column(self.table.id)):
-                if name:
-                    self.id_hashes += _id_hash(name)
-                else:
-                    self.nameless += 1
+        names = ids_of(self.table, batch)
+        told = zip(names, references_of(self.table, batch), others_of(self.table, batch), strict=True)
+        self.carried += b"".join(carried_hash(*one) for one in told)
+        for name in names if self.table.id else ():
+            if name:
+                self.id_hashes += _id_hash(name)
+            else:
+                self.nameless += 1
         self.rows += len(batch)
 
     def _fault(self, row: int, fault: str) -> None:

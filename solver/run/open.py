@@ -17,10 +17,13 @@ from solver.errors import Fault, FaultsError, JobError, ModelError
 from solver.job import Job, canonical_hash, generation_fingerprint, load_job
 from solver.models.content import model_facts
 from solver.models.tokenizer import Tokenizer, load_tokenizer
-from solver.problems import InputSpec, open_table, problems, survey
-from solver.problems.identity import reference_hash
+from solver.problems import InputSpec, problems
+from solver.problems.files import refuse
+from solver.problems.identity import carried_hash
+from solver.problems.surveying import count
+from solver.problems.tables import look
 from solver.prompts import PromptTemplate, load_template
-from solver.records import Message, Outcome, Result
+from solver.records import Message, Outcome, Problem, Result
 from solver.store import InputRows
 from solver.store.index import U64, Mask, mix
 from solver.strategies import Strategy
@@ -37,7 +40,11 @@ Say = Callable[[str], None]
 
 def read_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
     """The job file with its strategy and engine blocks checked. Raises JobError with every fault."""
-    job = load_job(path, overrides, VALIDATORS)
+    return placed(load_job(path, overrides, VALIDATORS))
+
+
+def placed(job: Job) -> Job:
+    """A job whose engine block names files as they are found from here."""
     if isinstance(replies := job.engine.get("replies"), str):
         job = replace(job, engine={**job.engine, "replies": str(job.source_path.parent / replies)})
     return job
@@ -55,9 +62,26 @@ class Asked:
 
 def read_input(job: Job) -> Asked:
     """Template and table of a job. Raises FaultsError with the faults of both."""
-    found: list[Fault] = []
-    template = _collect(found, lambda: load_template(job.prompt.template, job.prompt.system))
-    columns = job.input.columns
+    faults: list[Fault] = []
+    template = read_template(job, faults)
+    asked = read_table(job, template, faults)
+    if faults or asked is None:
+        raise JobError(faults) if any(fault.where.startswith("prompt") for fault in faults) else refuse(faults)
+    return asked
+
+
+def read_template(job: Job, faults: list[Fault]) -> PromptTemplate | None:
+    """The template of a job, or None and its faults."""
+    try:
+        return load_template(job.prompt.template, job.prompt.system)
+    except FaultsError as error:
+        faults += error.faults
+        return None
+
+
+def read_table(job: Job, template: PromptTemplate | None, faults: list[Fault]) -> Asked | None:
+    """The table of a job and its survey, or None and every fault. Without a template the rows are looked at as well."""
+    columns, before = job.input.columns, len(faults)
     spec = InputSpec(
         path=job.input.path,
         problem=columns.get("problem"),
@@ -65,19 +89,13 @@ def read_input(job: Job) -> Asked:
         id=columns.get("id"),
         limit=job.input.limit,
         split=job.input.split,
+        without=frozenset(role for role, column in columns.items() if column is None),
+        skip_bad=job.input.on_bad_file == "skip",
     )
-    table = _collect(found, lambda: open_table(spec))
-    if found or template is None or table is None:
-        raise JobError(found)
-    return Asked(job, template, table, survey(table, template.reads))
-
-
-def _collect(found: list[Fault], read: Callable[[], Any]) -> Any:
-    try:
-        return read()
-    except FaultsError as error:
-        found.extend(error.faults)
-        return None
+    table = look(spec, faults)
+    seen = None if table is None else count(table, template.reads if template else ("problem",), faults)
+    faults[before:] = refuse(faults[before:]).faults
+    return Asked(job, template, table, seen) if template and table and seen and len(faults) == before else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +120,29 @@ def read_model(job: Job, *, download: bool, say: Say = lambda _: None) -> Served
         model = models.resolve(job.model.source, job.model.revision)
     if model is None:
         return None
-    context_of(job, model)
-    tokenizer = load_tokenizer(model, job.model.trust_remote_code)
+    faults = [*_weights_faults(job, model), *_context_faults(job, model)]
+    try:
+        tokenizer = load_tokenizer(model, job.model.trust_remote_code)
+    except ModelError as error:
+        faults += error.faults
+    if faults:
+        raise ModelError(faults)
     return Served(model, tokenizer, {"model.chat_template": _digest(tokenizer.template_source)})
+
+
+PICKLED = ("pt", "npcache")
+"""vLLM's ways to load weights that unpickle, and so may run code."""
+
+
+def _weights_faults(job: Job, model: models.LocalModel) -> list[Fault]:
+    """What keeps a local directory's weights from being loaded; a hub's model is completed by the download."""
+    form = job.engine.get("load_format", "auto")
+    if form in PICKLED:
+        return [Fault("engine.load_format", f"`{form}` loads pickled weights, which can run code", "Use safetensors")]
+    if form not in ("auto", "safetensors") or job.model.source.startswith(("modelscope:", "hf:")) or model.complete:
+        return []
+    fix = "Copy the directory again, whole; pickled weights (*.bin, *.pt) are never loaded"
+    return [Fault("model.source", f"{model.path} lacks weights: {model.missing}", fix)]
 
 
 def first_prompt(asked: Asked, served: Served) -> tuple[Sequence[Message], Sequence[int] | None]:
@@ -120,20 +158,27 @@ def first_prompt(asked: Asked, served: Served) -> tuple[Sequence[Message], Seque
 
 
 def context_of(job: Job, model: models.LocalModel) -> int | None:
-    """Tokens of prompt and response together. Raises ModelError when the job asks for more than the model has."""
+    """Tokens of prompt and response together."""
+    return job.engine.get("max_model_len") or model.context
+
+
+def _context_faults(job: Job, model: models.LocalModel) -> list[Fault]:
     wanted = job.engine.get("max_model_len")
-    if wanted and model.context and wanted > model.context:
-        what = f"{wanted} is more than the {model.context} positions of {job.model.source}"
-        raise ModelError([Fault("engine.max_model_len", what, f"Set at most {model.context}")])
-    return wanted or model.context
+    if not wanted or not model.context or wanted <= model.context:
+        return []
+    what = f"{wanted} is more than the {model.context} positions of {job.model.source}"
+    return [Fault("engine.max_model_len", what, f"Set at most {model.context}")]
 
 
-def fingerprint(asked: Asked, served: Served) -> dict[str, Any]:
-    """What decides the distribution of samples, as flat keys. Hashes the model's weights once per machine."""
+def fingerprint(asked: Asked, served: Served, *, at_most: int | None = None) -> dict[str, Any]:
+    """What decides the distribution of samples, as flat keys. Hashes the model's weights once per machine.
+
+    at_most: bytes of weights to read for it; `model.weights` is missing where they are more and not known yet.
+    """
     job = asked.job
     facts = dict(served.facts) | {"prompt.template": _digest(asked.template.source)}
     if served.model is not None:
-        facts |= model_facts(served.model.path)
+        facts |= model_facts(served.model.path, at_most=at_most)
     return generation_fingerprint(job, facts | engine.distribution(job.engine, served.model))
 
 
@@ -144,10 +189,10 @@ def _digest(text: str) -> str:
 class Decisions:
     """What a result depends on, per problem, as 64 bits.
 
-    The hash of strategy, parameters (n among them), extraction and vote versions, reasoning tags and the
-    problem's reference. Where a response was cut, the caps count too: a raised cap decides such problems anew.
-    A revote takes cut samples as they stand, and may want more samples than the run holds; a later run decides
-    both anew, so its results of such problems are current for `revote` only.
+    The hash of strategy, parameters (n among them), extraction and vote versions, reasoning tags, and what the
+    result takes over from its row: reference, id, other columns. Where a response was cut, the caps count too: a
+    raised cap decides such problems anew. A revote takes cut samples as they stand, and may want more samples than
+    the run holds; a later run decides both anew, so its results of such problems are current for `revote` only.
     """
 
     def __init__(self, job: Job, strategy: Strategy, survey: "Survey", *, revote: bool) -> None:
@@ -155,13 +200,12 @@ class Decisions:
         self._rules = _number(canonical_hash({"strategy": dict(strategy.parameters), "versions": versions}))
         self._caps = _number(canonical_hash([job.sampling.max_tokens, job.engine.get("max_model_len")]))
         self._revote, self._survey = revote, survey
-        self._references = survey.references.copy()
+        self._carried = survey.carried.copy()
 
     def of(self, result: Result, settled: bool) -> int:
         """Of any result; of one that is not settled, a decision that the next run does not take for done."""
-        own = np.frombuffer(reference_hash(result.problem.reference), dtype=np.uint64)
-        self._references[result.problem.row] = own[0]  # the table's files may have changed since they were surveyed
-        whole = self._whole(own)
+        self._carried[result.problem.row] = own = self._carried_by(result.problem)
+        whole = self._whole(np.array([own]))
         too_long = any("too_long" in candidate.marks for candidate in result.candidates)
         if not settled:
             whole = _varied(whole, _UNSETTLED)
@@ -173,7 +217,7 @@ class Decisions:
 
     def accepted(self) -> InputRows:
         """Of every row of the input, each decision that counts as done."""
-        whole = self._whole(self._references)
+        whole = self._whole(self._carried)
         also = (self._caps, _AS_IT_STANDS, _WANTS_MORE) if self._revote else (self._caps,)
         decisions = np.stack([whole, *(_varied(whole, number) for number in also)], axis=1)
         return InputRows(self._survey.row_ids(), decisions)
@@ -184,9 +228,16 @@ class Decisions:
         unsettled = _varied(accepted[:, 0], _UNSETTLED)
         return InputRows(ids, np.concatenate([accepted, unsettled[:, None]], axis=1))
 
-    def _whole(self, references: U64) -> U64:
+    def _carried_by(self, problem: Problem) -> np.uint64:
+        """Not as surveyed: the table's files may have changed since. A made id may also be the user's own."""
+        names = (problem.id, "") if problem.id == problem.row_id.hex()[:16] else (problem.id,)
+        hashes = [carried_hash(name, problem.reference, problem.columns) for name in names]
+        known: np.uint64 = self._survey.carried[problem.row]
+        return known if known.tobytes() in hashes else np.frombuffer(hashes[-1], dtype=np.uint64)[0]
+
+    def _whole(self, carried: U64) -> U64:
         """Of results in which nothing was cut."""
-        return mix(references ^ self._rules)
+        return mix(carried ^ self._rules)
 
 
 _UNSETTLED, _AS_IT_STANDS, _WANTS_MORE = (np.uint64(number) for number in (1, 2, 3))

@@ -143,6 +143,27 @@ def test_a_changed_reference_is_judged_anew_without_sampling(desk: Desk) -> None
     assert (one["correct"], one["reference"], one["predicted"]) == (True, "4/2", "2")
 
 
+def test_what_passes_through_is_as_the_table_says_now(desk: Desk) -> None:
+    """Another id or another column is decided anew from the same samples; also where a repeated row was the first."""
+    desk.lay([number(id="first", level="1"), number(id="second", level="2")], ["\\boxed{1}"]).run()
+    desk.table([number(id="second", level="3")])
+    again = desk.run()
+    assert (again.samples, again.problems) == (0, 1)
+    assert {name: row["level"] for name, row in desk.results().items()} == {"second": "3"}
+    desk.table([{**number(id="second"), "difficulty": 7}])
+    assert desk.run().problems == 1 and desk.run().problems == 0
+    one = desk.results()["second"]
+    assert "level" not in one and one["difficulty"] == 7
+
+
+def test_made_ids_may_come_back_as_ids(desk: Desk) -> None:
+    """A results table taken for the next input, its ids with it: nothing is decided anew again and again."""
+    desk.lay([number(id=""), number(id="")], ["\\boxed{1}"]).run()
+    desk.table([number(id=name) for name in desk.results()])
+    desk.run()
+    assert desk.run().problems == 0
+
+
 def test_a_table_that_grows_and_moves_costs_only_its_new_rows(desk: Desk) -> None:
     desk.lay(ROWS[:3], REPLIES).run()
     before = texts(desk)
