@@ -1,5 +1,6 @@
 """The straight line: open -> drive -> finish. The only driver of strategies.
 
+    examine.py  job -> whatever it names, and every fault of it        (anybody; writes nothing)
     open.py     job -> template, table, model, store, what is owed     (the owner alone)
     stop.py     Ctrl-C and SIGTERM -> a wish that the driver obeys
     drive.py    problems + engine + strategy + writer -> durable rows  (any process)
@@ -26,24 +27,16 @@ from solver.errors import DiskFullError, Fault, InterruptedRunError, JobError, M
 from solver.job import Job, resolved
 from solver.problems import problems
 from solver.progress import Counters, Progress
+from solver.run.changes import changes
 from solver.run.drive import Driver, Work
+from solver.run.examine import download, examine, read_job
 from solver.run.finish import Summary, finish, lines, shown
 from solver.run.log import LogFile
-from solver.run.open import (
-    Asked,
-    Decisions,
-    Say,
-    Served,
-    fingerprint,
-    first_prompt,
-    owed,
-    read_input,
-    read_job,
-    read_model,
-)
+from solver.run.open import Asked, Decisions, Say, Served, fingerprint, owed, read_input, read_model
+from solver.run.open import read_job as open_job
 from solver.run.stop import Stop, breaking_off, listening
 from solver.store import Store, Writer, inflight
-from solver.store.publish import make_directory
+from solver.store.publish import disk_full, make_directory
 from solver.strategies.context import Setting
 
 if TYPE_CHECKING:
@@ -64,14 +57,17 @@ def run(
     holds first, so that damage in finished work is found now. Raises SolverError; after InterruptedRunError everything
     durable is kept.
     """
-    asked = read_input(job)
-    for note in asked.table.notes:
+    found = examine(job, command)
+    found.raise_faults()
+    asked = found.asked
+    assert asked is not None
+    for note in found.notes():
         say(note)
-    served = read_model(job, download=True, say=say)
-    assert served is not None
-    first_prompt(asked, served)
+    served = download(found, say)
     with _going_on(command), Store.create_or_open(Path(job.output.dir), verify=verify) as store:
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
+        for change in changes(store, job, asked.survey):
+            say(change)
         store.write_job(resolved(job, job.output.dir))
         log = store.path / "_solver" / "logs" / f"engine-{store.epoch:04d}.log"
         made = engine.open_engine(
@@ -91,7 +87,7 @@ def revote(directory: Path, overrides: Sequence[str] = (), *, say: Say = lambda 
         what = "would change what was sampled; a revote may change strategy, sampling.n and input"
         raise JobError([Fault(f"-o {text}", what, "Run the changed job in a new directory") for text in wrong])
     with Store.read(directory):
-        job = read_job(directory / "job.yaml", overrides)
+        job = open_job(directory / "job.yaml", overrides)
     asked = read_input(job)
     command = ("solver", "revote", str(directory))
     with _going_on(command), Store.create_or_open(directory, verb="revote") as store:
@@ -259,7 +255,8 @@ class _Owner:
 def _going_on(command: Sequence[str]) -> Iterator[None]:
     """A machine that failed gets the command that goes on once it is mended."""
     try:
-        yield
+        with disk_full():
+            yield
     except MachineError as error:
         raise type(error)(f"{error}. To go on: {shlex.join(command)}") from error
 

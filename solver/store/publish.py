@@ -58,6 +58,18 @@ def disk_errors(doing: str, path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def disk_full() -> Iterator[None]:
+    """Turn an OSError of a full disk, whoever met it (a log, a cache), into DiskFullError; the others stay."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = f" at {error.filename}" if error.filename else ""
+        raise DiskFullError(f"{error.strerror}{where}: {_FULL[error.errno]}") from error
+
+
+@contextmanager
 def place_errors(path: Path) -> Iterator[None]:
     """Turn an OSError that says no directory can be at `path` into NotARunError; the others stay what they are."""
     try:

@@ -338,6 +338,16 @@ def test_a_disk_that_is_full_at_the_finish_ends_with_the_command_that_goes_on(
         assert (summary.samples, summary.stats.problems) == (0, 3) and Store.read(disk / "run").finished
 
 
+def test_whatever_else_meets_a_full_disk_is_told_the_same_way(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start(_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/cache/kernel")
+
+    long_runs(desk, desk.out, count=3, size=10, seconds=0)
+    monkeypatch.setattr("solver.engine.scripted.ScriptedEngine.start", start)
+    with pytest.raises(DiskFullError, match=r"^No space left on device at /cache/kernel: .*\. To go on: "):
+        desk.run()
+
+
 def test_however_much_is_left_a_finish_leaves_the_old_table_or_the_new_one(tmp_path: Path) -> None:
     def numbers(store: Store) -> list[tuple[str, int]]:
         return sorted((row["id"], row["decision"]) for row in store.results())
