@@ -12,7 +12,7 @@ rows back, in order, and its error reaches the next `add`, `flush` or `close`; c
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -226,6 +226,15 @@ class Writer:
         while self._waits() and (left := due - time.monotonic()) > 0:
             await asyncio.sleep(min(left, _LOOK_SECONDS))
 
+    def _fenced(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches; at their end the epoch is looked at again, now that the temporary is there.
+
+        An owner claims its epoch, then empties tmp/, then reads what is durable. So either this look sees the claim,
+        or the temporary is gone before it can be renamed, or it was renamed in time to be read.
+        """
+        yield from batches
+        self._check_epoch()
+
     def _check_epoch(self) -> None:
         """A writer that outlived its owner must not add older shards behind the back of the next one."""
         if (self._layout.epochs / f"{self._epoch + 1:04d}").exists():
@@ -237,13 +246,13 @@ class Writer:
         self._check_epoch()
         path = shard_path(self._layout.samples, self._epoch, self._worker, seq)
         batches = (samples_batch(batch) for batch in _small_batches(samples, _sample_bytes))
-        write_shard(path, self._layout.tmp, SAMPLES, batches)
+        write_shard(path, self._layout.tmp, SAMPLES, self._fenced(batches))
 
     def _write_results(self, results: Sequence[Result], seq: int) -> None:
         self._check_epoch()
         path = shard_path(self._layout.results, self._epoch, self._worker, seq)
         batches = (results_batch(batch, self._extra) for batch in _small_batches(results, _result_bytes))
-        write_shard(path, self._layout.tmp, results_schema(self._extra), batches)
+        write_shard(path, self._layout.tmp, results_schema(self._extra), self._fenced(batches))
 
     def _write_note(self, text: str) -> None:
         self._check_epoch()
