@@ -280,6 +280,12 @@ def resolved(job: Job, directory: str | Path) -> str:
     return "# This run's job as resolved: every default written out, paths relative to this file.\n" + write(tree)
 
 
+def as_told(job: Job, block: str) -> Mapping[str, Any]:
+    """A block of the job for human eyes: what came from the environment is `${VAR}` again."""
+    told: Mapping[str, Any] = as_written(getattr(job, block), (block,), job.unexpanded)
+    return told
+
+
 def canonical_hash(value: Any) -> str:
     """128-bit BLAKE2b, in hex, of a JSON value's canonical text: sorted keys, no spaces, floats as `repr`.
 

@@ -6,6 +6,7 @@ runs, so that `solver --help` is instant.
 
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -49,11 +50,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
         say(f"interrupted. To go on: {shlex.join(['solver', *(sys.argv[1:] if arguments is None else arguments)])}")
         code = 130
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            say(f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n")
+        say(f"Error: {error.format_message()}")
         code = error.exit_code
     except SolverError as error:
         complain(error)
         code = error.exit_code
+    except Exception:  # a bug of ours: what it says may hold what the job or the environment holds
+        say(f"{traceback.format_exc()}error: this is a bug in solver, not in what you gave it; please report it")
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -4,8 +4,10 @@ import json
 
 import click
 
-from solver.cli.plain import plain, tell
-from solver.cli.run import json_option, override_option
+from solver.cli.plain import tell
+from solver.cli.run import json_option, override_option, words
+from solver.errors import LockedError
+from solver.redact import redact
 
 
 @click.command()
@@ -13,10 +15,14 @@ from solver.cli.run import json_option, override_option
 @override_option
 @json_option
 def check(job: str, overrides: tuple[str, ...], as_json: bool) -> int:
-    """Check the job file JOB: fields, columns, the first prompt and its token ids, references, disk, an estimate."""
+    """Check the job file JOB: fields, columns, the first prompt and its token ids, references, disk, an estimate.
+
+    Says what the run directory holds already and what changed since; ends with the exit code that a run would begin
+    with.
+    """
     from solver.run import read_job
     from solver.run.preview import preview
 
-    found = preview(read_job(job, overrides))
-    tell(json.dumps(found.json()) if as_json else plain("\n".join(found.lines())))
-    return 0
+    found = preview(read_job(job, overrides), words(job, overrides))
+    tell(redact(json.dumps(found.json()) if as_json else "\n".join(found.lines())))
+    return LockedError.exit_code if found.held else 0

@@ -1,10 +1,15 @@
-"""Text of models, inputs and errors -> text that cannot drive a terminal. Every verb prints through it."""
+"""Text of models, inputs and errors -> text that cannot drive a terminal. Every verb prints through it.
+
+What is said about a run carries no secret; what is told (tables, samples) is data, and left as it is.
+"""
 
 import os
 import sys
 from contextlib import suppress
 
 import click
+
+from solver.redact import redact
 
 
 def plain(text: str) -> str:
@@ -15,12 +20,12 @@ def plain(text: str) -> str:
 def say(text: str) -> None:
     """A note to standard error; one that cannot be written (a log on a full disk) is dropped, the run goes on."""
     with suppress(OSError):
-        click.echo(plain(text), err=True)
+        click.echo(plain(redact(text)), err=True)
 
 
 def tell(text: str) -> None:
     """A line or more to standard output; a reader that hangs up (`| head`) changes no exit code."""
     try:
-        click.echo(text)
+        click.echo(plain(text))
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

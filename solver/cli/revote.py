@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from solver.cli.plain import plain, say, tell
+from solver.cli.plain import say, tell
 from solver.cli.run import json_option, override_option
 
 
@@ -23,5 +23,5 @@ def revote(run: str, overrides: tuple[str, ...], as_json: bool) -> int:
     from solver.run import revote as revote_run
 
     summary = revote_run(Path(run).resolve(), overrides, say=say)
-    tell(json.dumps(summary.json()) if as_json else plain("\n".join(lines(summary))))
+    tell(json.dumps(summary.json()) if as_json else "\n".join(lines(summary)))
     return summary.exit_code

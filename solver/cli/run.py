@@ -5,7 +5,7 @@ import sys
 
 import click
 
-from solver.cli.plain import plain, say, tell
+from solver.cli.plain import say, tell
 
 override_option = click.option(
     "-o", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one field of the job, such as sampling.n=8."
@@ -28,14 +28,20 @@ def run(job: str, overrides: tuple[str, ...], quiet: bool, verify: bool, as_json
     from solver.run import run as run_job
 
     checked = read_job(job, overrides)
-    command = ["solver", "run", job, *(word for text in overrides for word in ("-o", text))]
-    summary = run_job(checked, command, say=(lambda _: None) if quiet else say, quiet=quiet, verify=verify)
+    summary = run_job(
+        checked, words(job, overrides), say=(lambda _: None) if quiet else say, quiet=quiet, verify=verify
+    )
     if as_json:
         tell(json.dumps(summary.json()))
         return summary.exit_code
-    tell(plain("\n".join(lines(summary))))
+    tell("\n".join(lines(summary)))
     where = shown(summary.directory)
     tell(f"\nnext: solver show {where}        the summary; with an id of a problem: its classes and samples")
     tell(f"      solver revote {where}      decide anew from the same samples, without an engine")
     sys.stdout.flush()
     return summary.exit_code
+
+
+def words(job: str, overrides: tuple[str, ...]) -> list[str]:
+    """What a user types to run this job."""
+    return ["solver", "run", job, *(word for text in overrides for word in ("-o", text))]

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from solver.cli.plain import plain, tell
+from solver.cli.plain import tell
 from solver.cli.run import json_option
 
 WIDTH = 2000  # characters of a sample's text that are shown without --full
@@ -52,11 +52,11 @@ def _problem(store: Any, wanted: str, full: bool, as_json: bool) -> int:
         texts = [{"path": p, "k": k, "status": s.status, "text": s.text} for (p, _, k), s in samples.items()]
         tell(json.dumps({"result": row, "samples": texts}, default=str))
         return 0
-    tell(plain(_head(row)))
+    tell(_head(row))
     for number, one in enumerate(row["classes"]):
         members = [c for c in row["candidates"] if c["class_id"] == number]
-        tell(plain(_class(one, members)))
-        tell(plain(_sample(members[0], samples, full)))
+        tell(_class(one, members))
+        tell(_sample(members[0], samples, full))
     rest = [c for c in row["candidates"] if c["class_id"] is None]
     if rest:
         tell(f"\nwithout a vote: {', '.join(_silent(c) for c in rest)}")

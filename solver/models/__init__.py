@@ -43,9 +43,17 @@ class LocalModel:
     @property
     def complete(self) -> bool:
         """Whether every shard that the index names is there, so that no hub need be asked."""
-        index = _json(self.path / "model.safetensors.index.json")
-        shards = set(index.get("weight_map", {}).values())
-        return all((self.path / shard).is_file() for shard in shards) and any(self.path.glob("*.safetensors"))
+        return not self.missing
+
+    @property
+    def missing(self) -> str:
+        """The weights that are not there, in words; "" when none is missing."""
+        index = _json(self.path / "model.safetensors.index.json").get("weight_map", {})
+        shards = sorted(set(map(str, index.values()))) if isinstance(index, dict) else []
+        lost = [shard for shard in shards if not (self.path / shard).is_file()]
+        if lost:
+            return f"{len(lost)} of {len(shards)} files, {lost[0]} first"
+        return "" if any(self.path.glob("*.safetensors")) else "no *.safetensors"
 
     @property
     def stop_ids(self) -> tuple[int, ...]:
@@ -87,8 +95,9 @@ def resolve(source: str, revision: str = "master") -> LocalModel:
 def open_directory(source: str, path: Path) -> LocalModel:
     """Read a model directory's configuration. Raises ModelError when it is not one."""
     if not (path / "config.json").is_file():
+        what = ": that is a file" if path.is_file() else "" if path.is_dir() else ": there is no such directory"
         fix = "Give a directory that holds config.json, or modelscope:OWNER/NAME"
-        raise ModelError([Fault("model.source", f"no config.json in {path}", fix)])
+        raise ModelError([Fault("model.source", f"no config.json in {path}{what}", fix)])
     config, generation = (_json(path / name) for name in ("config.json", "generation_config.json"))
     return LocalModel(source, path.resolve(), config, generation)
 

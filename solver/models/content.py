@@ -23,14 +23,18 @@ TOKENIZER_FILES = (
 CONFIG_FILES = ("config.json", "generation_config.json")
 
 
-def model_facts(path: Path) -> dict[str, str]:
-    """`model.weights`, `model.config` and `model.tokenizer` -> hex digests of 128 bits."""
+def model_facts(path: Path, *, at_most: int | None = None) -> dict[str, str]:
+    """`model.weights`, `model.config` and `model.tokenizer` -> hex digests of 128 bits.
+
+    at_most: bytes of weights to read; `model.weights` is left out where more of them were never hashed.
+    """
     weights = sorted(path.glob("*.safetensors"))
     digest = hashlib.blake2b(digest_size=16)
-    for file, value in _remembered(weights).items():
+    known = _remembered(weights, at_most)
+    for file, value in (known or {}).items():
         digest.update(f"{file} {value}\n".encode())
-    return {
-        "model.weights": digest.hexdigest() if weights else "none",
+    told = {} if known is None else {"model.weights": digest.hexdigest() if weights else "none"}
+    return told | {
         "model.config": _small(path, CONFIG_FILES),
         "model.tokenizer": _small(path, TOKENIZER_FILES),
     }
@@ -53,8 +57,11 @@ def _hash(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _remembered(weights: list[Path]) -> dict[str, str]:
-    """File name -> digest, reading only files that are new or changed since they were last hashed."""
+def _remembered(weights: list[Path], at_most: int | None) -> dict[str, str] | None:
+    """File name -> digest, reading only files that are new or changed since they were last hashed.
+
+    None where these are larger than `at_most` bytes together.
+    """
     memory = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "solver" / "weights.json"
     try:
         read = json.loads(memory.read_text("utf-8"))
@@ -62,9 +69,12 @@ def _remembered(weights: list[Path]) -> dict[str, str]:
         read = None
     known = read if isinstance(read, dict) else {}
     found, fresh = {}, {}
-    for file in weights:
-        stat = file.stat()
-        tag = f"{file.resolve()}:{stat.st_size}:{stat.st_mtime_ns}:{stat.st_ino}"
+    stats = {file: file.stat() for file in weights}
+    tags = {file: f"{file.resolve()}:{s.st_size}:{s.st_mtime_ns}:{s.st_ino}" for file, s in stats.items()}
+    unread = sum(stat.st_size for file, stat in stats.items() if tags[file] not in known)
+    if at_most is not None and unread > at_most:
+        return None
+    for file, tag in tags.items():
         found[file.name] = known.get(tag) or _hash(file)
         fresh[tag] = found[file.name]
     if fresh.items() - known.items():

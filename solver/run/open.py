@@ -66,7 +66,7 @@ def read_input(job: Job) -> Asked:
     template = read_template(job, faults)
     asked = read_table(job, template, faults)
     if faults or asked is None:
-        raise JobError(faults) if any(fault.where.startswith("prompt") for fault in faults) else refuse(faults)
+        raise refuse(faults) if template else JobError(faults)
     return asked
 
 

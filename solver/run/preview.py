@@ -2,32 +2,42 @@
 
 import asyncio
 import itertools
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from solver import answers, engine
+from solver import answers, engine, strategies
 from solver.answers import Grader
-from solver.errors import MachineError
-from solver.job import Job
+from solver.errors import StoreError
+from solver.job import Job, as_told
 from solver.problems import problems
 from solver.records import Message, Problem
+from solver.run.changes import changes
+from solver.run.examine import TOKEN_BYTES, Found, examine
 from solver.run.finish import shown
-from solver.run.open import Asked, Served, context_of, first_prompt, read_input, read_model
+from solver.run.open import Asked, Decisions, Served, context_of, owed
+from solver.store import Store
 
 LOOKED_AT = 20_000  # problems whose prompt is encoded and whose reference is graded
-TOKEN_BYTES = 2.0  # bytes on disk per output token, compressed, about
 SHOWN_IDS = 24
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What was found. `prompt_tokens` and ids are None without a tokenizer; lengths are over the problems looked at."""
+    """What was found. Token ids and lengths are None without a tokenizer; lengths are over the problems looked at.
+
+    done: problems that the run directory has current results of already; changed: what is different since its last
+    run; uncompared: what of its samples' kind cannot be compared yet; held: who writes to it now.
+    """
 
     job: Job
     rows: int
+    done: int
+    changed: Sequence[str]
+    uncompared: Sequence[str]
+    held: str | None
+    warning: str | None
     notes: Sequence[str]
     looked_at: int
     messages: Sequence[Message]
@@ -60,6 +70,8 @@ class Preview:
         told |= {"notes": list(self.notes), "messages": [dict(turn) for turn in self.messages]}
         told |= {"token_ids": None if self.token_ids is None else list(self.token_ids)}
         told |= {"too_long": list(self.too_long), "ungradable": list(self.ungradable)}
+        told |= {"done": self.done, "changed": list(self.changed), "uncompared": list(self.uncompared)}
+        told |= {"held": self.held, "warning": self.warning}
         return told | {"samples": self.samples, "most_tokens": self.most_tokens}
 
     def lines(self) -> list[str]:
@@ -71,15 +83,25 @@ class Preview:
         out += [f"model      {self.model}"]
         out += [
             f"sampling   {_sampling(job)}",
-            f"strategy   {_block(job.strategy)}",
-            f"engine     {_block(job.engine)}",
+            f"strategy   {_block(as_told(job, 'strategy'))}",
+            f"engine     {_block(as_told(job, 'engine'))}",
         ]
         out += self._lengths()
-        out += [f"output     {shown(Path(job.output.dir))}, {self.free_bytes / 2**30:,.1f} GiB free"]
+        out += self._place()
         need = self.most_tokens * TOKEN_BYTES / 2**30
         out += [f"at most    {self.most_tokens:,} output tokens (about {need:,.2f} GiB on disk) if all hit their cap"]
         out += ["", "first prompt:", *(line for turn in self.messages for line in _turn(turn))]
         return out + self._ids()
+
+    def _place(self) -> list[str]:
+        """Where the run writes, and what is there."""
+        out = [f"output     {shown(Path(self.job.output.dir))}, {self.free_bytes / 2**30:,.1f} GiB free"]
+        if self.done or self.changed:
+            out += [f"           goes on: {self.done:,} of {self.rows:,} problems are done"]
+        out += [f"           {change}" for change in self.changed]
+        if self.uncompared:
+            out += [f"           not compared with its samples yet: {', '.join(self.uncompared)}"]
+        return out + [f"           {told}" for told in (self.warning, self.held) if told]
 
     def _references(self) -> list[str]:
         if not self.referenced:
@@ -103,46 +125,57 @@ class Preview:
         return ["", f"rendered   {self.rendered!r}", f"token ids  {len(self.token_ids):,}: {ids}", f"           {bos}"]
 
 
-def preview(job: Job) -> Preview:
-    """Look at everything a run would read. Raises FaultsError with what it finds wrong."""
-    asked = read_input(job)
-    served, no_ids = _served(job)
+def preview(job: Job, command: Sequence[str] = ()) -> Preview:
+    """Look at everything a run would read and write. Raises FaultsError, or MachineError, with all that is wrong.
+
+    command: the words of the run, to tell how to run elsewhere.
+    """
+    found = examine(job, command)
+    found.raise_faults()
+    asked, served = found.asked, found.served or Served()
+    assert asked is not None
     first = list(itertools.islice(problems(asked.table, asked.survey), LOOKED_AT))
     longest, too_long, context = _measure(asked, served, first)
-    messages, token_ids = first_prompt(asked, served)
     tokenizer = served.tokenizer
     referenced = [problem for problem in first if problem.reference is not None]
+    done, changed = _begun(found, asked)
     return Preview(
         job=job,
         rows=asked.survey.rows,
-        notes=tuple(asked.table.notes),
+        done=done,
+        changed=changed,
+        uncompared=found.uncompared,
+        held=found.place.held,
+        warning=found.room(asked.survey.rows - done),
+        notes=tuple(found.notes()),
         looked_at=len(first),
-        messages=messages,
-        token_ids=token_ids,
-        rendered=tokenizer.render(messages, job.prompt.chat) if tokenizer else None,
+        messages=found.messages,
+        token_ids=found.token_ids,
+        rendered=tokenizer.render(found.messages, job.prompt.chat) if tokenizer else None,
         bos=tokenizer.bos if tokenizer else None,
         longest=longest,
         too_long=too_long,
         context=context,
         referenced=len(referenced),
         ungradable=_ungradable(referenced),
-        free_bytes=shutil.disk_usage(_existing(Path(job.output.dir))).free,
+        free_bytes=found.place.free,
         model=_model(job, served),
-        no_ids=no_ids,
+        no_ids=found.no_ids,
     )
 
 
-def _served(job: Job) -> tuple[Served, str | None]:
-    """Who would answer, as far as it is here, and why there are no token ids."""
-    if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
-        return Served(), None
+def _begun(found: Found, asked: Asked) -> tuple[int, list[str]]:
+    """How many problems are done, and what is different since the last run."""
+    if not found.place.is_run:
+        return 0, []
+    job = found.job
+    decisions = Decisions(job, strategies.make(job.strategy, job.n), asked.survey, revote=False)
     try:
-        served = read_model(job, download=False)
-    except MachineError as error:  # the tokenizer wants a package that only an engine extra brings
-        return Served(), f"are not known here: {error}"
-    if served is None:
-        return Served(), "are known once the model's tokenizer is here; `solver run` downloads the model"
-    return served, None
+        with Store.read(found.place.path) as store:
+            wanted = owed(decisions, store.done_rows)
+            return len(wanted) - int(wanted.sum()), changes(store, job, asked.survey)
+    except StoreError as error:
+        return 0, [str(error)]
 
 
 def _model(job: Job, served: Served) -> str:
@@ -183,12 +216,6 @@ def _ungradable(referenced: Sequence[Problem]) -> list[str]:
             await grader.close()
 
     return [f"{p.id}: {p.reference}" for p, known in zip(residue, asyncio.run(graded()), strict=True) if known is None]
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists():
-        path = path.parent
-    return path
 
 
 def _sampling(job: Job) -> str:

@@ -63,7 +63,7 @@ def test_show_shows_control_sequences_and_does_not_send_them(desk: Desk) -> None
 
 
 def test_check_shows_the_prompt_without_obeying_it(desk: Desk) -> None:
-    desk.lay([{"problem": f"What{EVIL}?", f"col{EVIL}": 1}], [])
+    desk.lay([{"problem": f"What{EVIL}?", f"col{EVIL}": 1}], ["x"])
     code, shown = on_terminal(desk, "check", "job.yaml")
     assert code == 0 and harmless(shown) and "What\\x1b" in shown
 

@@ -1,0 +1,188 @@
+"""Examine: whatever a run would read or write, looked at before anything is loaded or made, and every fault of it.
+
+In: a job (or what could be read of one). Out: `Found`, which carries what was read and raises its faults together.
+Nothing is written, nothing downloaded, no weights are loaded; `check` ends here and `run` begins here.
+"""
+
+import shlex
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from solver import engine
+from solver.errors import (
+    Fault,
+    FaultsError,
+    FingerprintError,
+    InputError,
+    JobError,
+    MachineError,
+    ModelError,
+    PromptError,
+    StoreError,
+)
+from solver.job import Job, PartlyReadError, load_job
+from solver.prompts import PromptTemplate
+from solver.records import Message
+from solver.run.open import (
+    VALIDATORS,
+    Asked,
+    Say,
+    Served,
+    fingerprint,
+    first_prompt,
+    placed,
+    read_model,
+    read_table,
+    read_template,
+)
+from solver.run.place import Place, look_at
+from solver.store import fingerprint_faults
+
+SMALL = 256 * 2**20  # bytes of weights that are hashed to compare them with those of a run; more are left to the run
+TOKEN_BYTES = 2.0  # bytes on disk per output token, compressed, about
+
+
+@dataclass(slots=True)
+class Found:
+    """What a job leads to.
+
+    template, asked, served: None where there are faults, and `served` where the model must be downloaded first; no_ids:
+    why token ids are not known; uncompared: keys of the fingerprint that only the run itself can compare; errors: each
+    fault with the error it belongs to.
+    """
+
+    job: Job
+    place: Place
+    template: PromptTemplate | None = None
+    asked: Asked | None = None
+    served: Served | None = None
+    no_ids: str | None = None
+    messages: Sequence[Message] = ()
+    token_ids: Sequence[int] | None = None
+    uncompared: Sequence[str] = ()
+    errors: list[tuple[type[FaultsError], Fault]] = field(default_factory=list)
+
+    def note(self, error: type[FaultsError], faults: Iterable[Fault]) -> None:
+        """Remember faults."""
+        self.errors += ((error, fault) for fault in faults)
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Everything that is wrong."""
+        return [fault for _, fault in self.errors]
+
+    def raise_faults(self) -> None:
+        """Raise what is wrong, if anything is: FaultsError, or MachineError where only the machine is to blame."""
+        kinds = {kind for kind, _ in self.errors}
+        if self.place.machine and self.faults == [self.place.fault]:
+            raise MachineError(str(self.place.fault))
+        if self.errors:
+            raise (kinds.pop() if len(kinds) == 1 else JobError)(self.faults)
+
+    def notes(self) -> list[str]:
+        """What does not stop a run but should be known."""
+        told = list(self.asked.table.notes) if self.asked else []
+        if self.job.model.trust_remote_code and self.served is not None and self.served.model is not None:
+            told.append("model.trust_remote_code is on: code from the model's directory runs in this process")
+        return told
+
+    def room(self, rows: int) -> str | None:
+        """A warning where so many problems may need more disk than is free, if all their samples hit their cap."""
+        need, gib = rows * self.job.n * self.job.sampling.max_tokens * TOKEN_BYTES, 2**30
+        if need <= self.place.free:
+            return None
+        return (
+            f"the disk has {self.place.free / gib:,.1f} GiB free; if all samples hit their cap, about "
+            f"{need / gib:,.1f} GiB are written. A full disk holds the run up until there is space"
+        )
+
+
+def read_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
+    """The job file with its strategy and engine blocks checked.
+
+    Raises JobError with every fault: of the job, and of what its sound blocks name (table, template, model, output).
+    """
+    try:
+        return placed(load_job(path, overrides, VALIDATORS))
+    except PartlyReadError as error:
+        more = [] if error.rest is None else examine(placed(error.rest), wrong=error.wrong).faults
+        raise JobError([*error.faults, *more]) from None
+
+
+def examine(job: Job, command: Sequence[str] = (), *, wrong: Collection[str] = ()) -> Found:
+    """Look at everything that a job names. Raises no fault: see `Found.raise_faults`.
+
+    command: the words of the run, to tell how to run elsewhere; wrong: blocks that cannot be relied on.
+    """
+    found = Found(job, look_at(Path(job.output.dir)))
+    of_template: list[Fault] = []
+    of_table: list[Fault] = []
+    if "prompt" not in wrong:
+        found.template = read_template(job, of_template)
+    if "input" not in wrong:
+        found.asked = read_table(job, found.template, of_table)
+    found.note(PromptError, of_template)
+    found.note(InputError, of_table)
+    if not {"model", "engine"} & set(wrong):
+        _serve(found)
+    if found.place.fault is not None and not {"output", "name"} & set(wrong):
+        found.note(JobError, [found.place.fault])
+    if found.asked is not None and not wrong:
+        _prompt(found)
+        _compare(found, command)
+    return found
+
+
+def download(found: Found, say: Say) -> Served:
+    """The model of a job without faults, brought here if it is not. Raises FaultsError or MachineError."""
+    assert found.asked is not None
+    served = found.served or read_model(found.job, download=True, say=say)
+    assert served is not None
+    if found.served is None:
+        found.served = served
+        first_prompt(found.asked, served)
+    return served
+
+
+def _serve(found: Found) -> None:
+    """The model as far as it is here, and the engine's own files."""
+    job = found.job
+    try:
+        found.served = read_model(job, download=False)
+        if found.served is None:
+            found.no_ids = "are known once the model's tokenizer is here; `solver run` downloads the model"
+        engine.distribution(job.engine, found.served.model if found.served else None)
+    except ModelError as error:
+        found.note(ModelError, error.faults)
+    except FaultsError as error:
+        found.note(JobError, error.faults)
+    except MachineError as error:  # the tokenizer wants a package that only an engine extra brings
+        found.no_ids = f"are not known here: {error}"
+
+
+def _prompt(found: Found) -> None:
+    """The first prompt: here a chat template that refuses the messages is met."""
+    assert found.asked is not None
+    try:
+        found.messages, found.token_ids = first_prompt(found.asked, found.served or Served())
+    except FaultsError as error:
+        found.note(type(error), error.faults)
+
+
+def _compare(found: Found, command: Sequence[str]) -> None:
+    """Whether the run directory holds samples of another distribution, as far as that is known without the model."""
+    if not found.place.is_run or found.asked is None or found.errors:
+        return
+    served = found.served or Served()
+    new = fingerprint(found.asked, served, at_most=SMALL)
+    needs_model = found.job.engine.get("kind", "vllm") in engine.NEEDS_MODEL
+    wanted = ("model.weights", "model.config", "model.tokenizer", "model.chat_template") if needs_model else ()
+    found.uncompared = [key for key in wanted if key not in new]
+    if needs_model and served.model is None:
+        found.uncompared = [*found.uncompared, "engine.dtype"]
+    elsewhere = f"{shlex.join(command)} -o output.dir=NEW_DIRECTORY"
+    try:
+        found.note(FingerprintError, fingerprint_faults(found.place.path, new, elsewhere, found.uncompared))
+    except StoreError as error:
+        found.note(JobError, [Fault("output.dir", str(error))])
