@@ -29,9 +29,10 @@ log = logging.getLogger(__name__)
 class Lives:
     """The engine of a run and those that took its place. Make it inside the event loop; `open` it, and `close` it.
 
-    before: makes durable what is finished, as a start may take minutes; known: deaths of an earlier process; others:
-    whether anybody but the requests in progress may still be asked; failed: called once with what made going on
-    impossible; changed: called when there may be room for more; say: a note to the user. `proven`: this run has seen the engine work, now or in an earlier process.
+    before: makes durable what is finished, as a start may take minutes; failed: called once with what made going on
+    impossible; changed: called when there may be room for more; others: whether, beside this many problems whose
+    verdict is held back, anybody may still ask; known: deaths of an earlier process; say: a note to the user.
+    `proven`: the engine is known to have worked for this run, though perhaps in an earlier process.
     """
 
     def __init__(

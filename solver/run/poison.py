@@ -97,11 +97,11 @@ class Suspects:
 
     def advance(self) -> None:
         """The engine is empty: the next group may be tried, if there is one."""
-        if self._arrived and not self._groups:
-            self._groups.append(tuple(self._arrived))
-            self._arrived = []
-        while self._groups and not self._trial:
-            group = self._groups.popleft()
+        while (self._groups or self._arrived) and not self._trial:
+            if self._groups:
+                group = self._groups.popleft()
+            else:
+                group, self._arrived = tuple(self._arrived), []
             self._trial = {key: None for key in group if key in self._active and key not in self._guilty}
 
     def may_enter(self, key: SampleKey) -> bool:

@@ -39,10 +39,10 @@ class Life:
 
 
 class FaultEngine:
-    """poison: requests under which the engine dies, after `lingers` seconds; memory: more requests at once kill it,
-    and a restart has half the slots; broken_after: it dies under everything once so many samples are finished; deaths:
-    it also dies this many times by chance; hangs: requests after which it is silent; nan, other, double, breaks:
-    requests with odd answers, only at the first asking unless `once` is False.
+    """poison: requests under which the engine dies, after `lingers` seconds and once `after` samples are finished;
+    memory: more requests at once kill it, and a restart has half the slots; broken_after: it dies under everything once
+    so many samples are finished; deaths: it also dies this many times by chance; hangs: requests after which it is
+    silent; nan, other, double, breaks: requests with odd answers, only at the first asking unless `once` is False.
 
     Counts what was asked, and what came to an end, per key.
     """
@@ -54,6 +54,7 @@ class FaultEngine:
         self.hangs: Which = faults.pop("hangs", nobody)
         self.odd: dict[str, Which] = {name: faults.pop(name, nobody) for name in ("nan", "other", "double", "breaks")}
         self.lingers: float = faults.pop("lingers", 0.0)
+        self.after: int = faults.pop("after", 0)
         self.memory: int = faults.pop("memory", 10**9)
         self.broken_after: int = faults.pop("broken_after", 10**9)
         self.deaths_left: int = faults.pop("deaths", 0)
@@ -93,6 +94,8 @@ class FaultEngine:
             asyncio.get_running_loop().call_later(0.004 * self.chance.random(), self._killed, life)
         if self.poison(request) or len(self.finished) >= self.broken_after:
             await asyncio.sleep(self.lingers or 0.004 * self.chance.random())
+            while len(self.finished) < self.after:
+                await asyncio.sleep(0.005)
             life.die("poisoned")
         life.hung = life.hung or self.hangs(request)
         sample = await self.inner.generate(request, watch)

@@ -120,7 +120,7 @@ def test_an_engine_that_is_broken_ends_the_run_and_blames_no_row(slots: int, wor
 
 def test_the_last_request_of_all_is_condemned_only_by_an_engine_that_works() -> None:
     """Nobody else is left to ask, so a request that was answered before is asked again, and its answer dropped."""
-    made = line(8, poison=one(39), lingers=0.1)
+    made = line(8, poison=one(39), after=39)
     made.run(asked(10))
     assert statuses(made) == {Status.OK: 39, Status.QUARANTINED: 1} and made.engine.restarts <= 8
     assert sorted(made.engine.finished.values())[-2:] == [1, 2]
@@ -165,6 +165,21 @@ def test_nobody_is_condemned_on_hearsay() -> None:
     suspects.asked(other)
     suspects.left(other, finished=True)
     assert "3 times" in str(suspects.verdict(key))
+
+
+def test_suspects_of_an_earlier_process_that_are_out_of_turn_hold_nobody_up() -> None:
+    """A group of which nobody was left to try once shut the gate for good."""
+    guilty, suspect, other = (SampleKey(b"r" * 16, "answer", 1, k) for k in range(3))
+    suspects = Suspects({guilty: (9, 9), suspect: (5, 0)})
+    for key in (guilty, suspect, other):
+        suspects.asked(key)
+    suspects.advance()
+    suspects.died([guilty])
+    suspects.advance()
+    assert suspects.may_enter(suspect) and not suspects.may_enter(other)
+    suspects.left(suspect, finished=True)
+    suspects.advance()
+    assert suspects.may_enter(other) and suspects.verdict(guilty)
 
 
 def test_a_silent_engine_is_replaced_and_asked_again() -> None:
