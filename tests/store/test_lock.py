@@ -96,3 +96,28 @@ def test_a_failed_start_gives_the_lock_back(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(Exception, match="is not JSON"):
             Store.create_or_open(tmp_path / "run")
+
+
+def owners(run: Path, processes: int, rounds: int) -> list[str]:
+    """How many owned the run in each round of `rivals.py`."""
+    command = [sys.executable, str(Path(__file__).with_name("rivals.py")), str(run), str(processes), str(rounds)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600, check=True)
+    return told.stdout.split()
+
+
+def test_of_twenty_that_start_together_exactly_one_owns_the_run(tmp_path: Path) -> None:
+    assert owners(tmp_path / "run", 20, 5) == ["1"] * 5
+
+
+def test_killed_owners_are_followed_at_the_first_try(tmp_path: Path) -> None:
+    assert owners(tmp_path / "run", 1, 10) == ["1"] * 10
+    with Store.create_or_open(tmp_path / "run") as store:
+        assert store.epoch == 11 and not store.notes
+
+
+@pytest.mark.soak
+def test_twenty_processes_by_fifty_starts(tmp_path: Path) -> None:
+    assert owners(tmp_path / "run", 20, 50) == ["1"] * 50
+    assert owners(tmp_path / "run", 1, 200) == ["1"] * 200
+    print("\nlocks: 20 processes x 50 starts: one owner each time; 200 owners killed: 200 followed at the first try")
