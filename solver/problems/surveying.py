@@ -193,7 +193,8 @@ def _repeated_ids(table: Table, id_hashes: bytearray) -> list[Fault]:
     shown = "; ".join(f"`{name}` in rows {_some(rows)}" for name, rows in list(twice.items())[:5])
     most = "at least " if len(suspects) == _MOST_SUSPECTS else ""
     fix = "Make them unique, set input.columns.id to a column that is, or to null: ids are made then"
-    what = f"{most}{len(twice)} ids of column `{table.id}` stand more than once: {shown}"
+    ids, stand = ("1 id", "stands") if len(twice) == 1 else (f"{len(twice)} ids", "stand")
+    what = f"{most}{ids} of column `{table.id}` {stand} more than once: {shown}"
     return [Fault("input.columns.id", what, fix)]
 
 

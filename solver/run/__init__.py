@@ -34,6 +34,7 @@ from solver.run.finish import Summary, finish, lines, shown
 from solver.run.log import LogFile
 from solver.run.open import Asked, Decisions, Say, Served, fingerprint, owed, read_input, read_model
 from solver.run.open import read_job as open_job
+from solver.run.place import look_at, short_of_room
 from solver.run.stop import Stop, breaking_off, listening
 from solver.store import Store, Writer, inflight
 from solver.store.publish import disk_full, make_directory
@@ -71,7 +72,7 @@ def run(
         store.write_job(resolved(job, job.output.dir))
         log = store.path / "_solver" / "logs" / f"engine-{store.epoch:04d}.log"
         made = engine.open_engine(
-            EngineSetting(job.engine, served.model, served.tokenizer, job.model.trust_remote_code, log)
+            EngineSetting(job.engine, served.model, served.tokenizer, job.model.trust_remote_code, log, say)
         )
         return _Owner(asked, served, store, made, say=say, quiet=quiet, command=command).work()
 
@@ -130,6 +131,9 @@ class _Owner:
         if self._counters.done_before or (self._store.epoch or 1) > 1:
             more = f"{int(wanted.sum()):,} to do" if wanted.any() else "nothing to generate"
             self._say(f"resuming {shown(self._store.path)}: {self._counters.done_before:,} problems done, {more}")
+        free = look_at(self._store.path).free
+        if not self._revote and (warning := short_of_room(self._job, int(wanted.sum()), free)):
+            self._say(warning)
         with self._logged():
             driven = asyncio.run(self._drive(wanted)) if wanted.any() else None
         seconds = time.monotonic() - started if driven is None else driven

@@ -72,7 +72,7 @@ def _rows_changed(store: "Store", survey: "Survey") -> Iterator[str]:
 
 def _shown(value: Any) -> str:
     if isinstance(value, str):
-        return value if value in (_ABSENT, "{}", "[]") else shown(value).removeprefix("the text ")
+        return value if value == _ABSENT else shown(value).removeprefix("the text ")
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -87,7 +87,8 @@ def _fields_of(text: str) -> dict[str, Any]:
 
 
 def _dotted(tree: Any) -> dict[str, Any]:
-    return {".".join(keys): value for keys, value in scalars(tree, ())} if isinstance(tree, dict) else {}
+    flat = {".".join(keys): value for keys, value in scalars(tree, ())} if isinstance(tree, dict) else {}
+    return {key: value for key, value in flat.items() if value not in ("{}", "[]")}
 
 
 class _Unexpanded(Mapping[str, str]):

@@ -40,7 +40,6 @@ from solver.run.place import Place, look_at
 from solver.store import fingerprint_faults
 
 SMALL = 256 * 2**20  # bytes of weights that are hashed to compare them with those of a run; more are left to the run
-TOKEN_BYTES = 2.0  # bytes on disk per output token, compressed, about
 
 
 @dataclass(slots=True)
@@ -79,6 +78,7 @@ class Found:
             raise MachineError(str(self.place.fault))
         if self.errors:
             raise (kinds.pop() if len(kinds) == 1 else JobError)(self.faults)
+        engine.check_machine(self.job.engine)
 
     def notes(self) -> list[str]:
         """What does not stop a run but should be known."""
@@ -86,16 +86,6 @@ class Found:
         if self.job.model.trust_remote_code and self.served is not None and self.served.model is not None:
             told.append("model.trust_remote_code is on: code from the model's directory runs in this process")
         return told
-
-    def room(self, rows: int) -> str | None:
-        """A warning where so many problems may need more disk than is free, if all their samples hit their cap."""
-        need, gib = rows * self.job.n * self.job.sampling.max_tokens * TOKEN_BYTES, 2**30
-        if need <= self.place.free:
-            return None
-        return (
-            f"the disk has {self.place.free / gib:,.1f} GiB free; if all samples hit their cap, about "
-            f"{need / gib:,.1f} GiB are written. A full disk holds the run up until there is space"
-        )
 
 
 def read_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:

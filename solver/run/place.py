@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solver.errors import Fault
+from solver.job import Job
 from solver.store import holder
 from solver.store.layout import Layout
 
+TOKEN_BYTES = 2.0  # bytes on disk per output token, compressed, about
 WHERE, ELSEWHERE = "output.dir", "Set another output.dir"
 
 
@@ -30,6 +32,17 @@ class Place:
     is_run: bool = False
     held: str | None = None
     free: int = 0
+
+
+def short_of_room(job: Job, rows: int, free: int) -> str | None:
+    """A warning where so many problems may need more disk than is free, if all their samples hit their cap."""
+    need, gib = rows * job.n * job.sampling.max_tokens * TOKEN_BYTES, 2**30
+    if need <= free:
+        return None
+    return (
+        f"the disk has {free / gib:,.1f} GiB free; if all samples hit their cap, about {need / gib:,.1f} GiB are "
+        "written. A full disk holds the run up until there is space"
+    )
 
 
 def look_at(path: Path) -> Place:

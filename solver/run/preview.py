@@ -14,9 +14,10 @@ from solver.job import Job, as_told
 from solver.problems import problems
 from solver.records import Message, Problem
 from solver.run.changes import changes
-from solver.run.examine import TOKEN_BYTES, Found, examine
+from solver.run.examine import Found, examine
 from solver.run.finish import shown
 from solver.run.open import Asked, Decisions, Served, context_of, owed
+from solver.run.place import TOKEN_BYTES, short_of_room
 from solver.store import Store
 
 LOOKED_AT = 20_000  # problems whose prompt is encoded and whose reference is graded
@@ -146,7 +147,7 @@ def preview(job: Job, command: Sequence[str] = ()) -> Preview:
         changed=changed,
         uncompared=found.uncompared,
         held=found.place.held,
-        warning=found.room(asked.survey.rows - done),
+        warning=short_of_room(job, asked.survey.rows - done, found.place.free),
         notes=tuple(found.notes()),
         looked_at=len(first),
         messages=found.messages,
