@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from solver.engine import arguments, distribution, validate
+from solver.engine import arguments, distribution, hang_seconds, validate
 from solver.engine.arguments import SCHEDULING, complete, environment, faults, known
 from solver.models import LocalModel
 
@@ -63,6 +63,12 @@ def test_scheduling_is_outside_the_fingerprint_and_everything_else_inside() -> N
     for name in sorted(frozenset().union(*known().values()) - SCHEDULING - set(arguments.OWNED)):
         told = distribution({"kind": "vllm", name: "other"}, MODEL)
         assert told.get(f"engine.{name}") == "other", f"{name} may change what is sampled"
+
+
+def test_when_an_engine_counts_as_silent_is_ours_to_decide_and_changes_no_sample() -> None:
+    assert distribution({"kind": "vllm", "hang_seconds": 5}, MODEL) == distribution({"kind": "vllm"}, MODEL)
+    assert "hang_seconds" not in complete({"hang_seconds": 5}, MODEL, on_cpu=False), "vLLM never sees it"
+    assert (hang_seconds({}), hang_seconds({"hang_seconds": 0})) == (600.0, 0.0)
 
 
 def test_quality_is_not_mistaken_for_scheduling() -> None:

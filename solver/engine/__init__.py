@@ -10,10 +10,11 @@ importing an engine.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
-from solver.engine import arguments, scripted
+from solver.engine import arguments, memory, scripted
 from solver.errors import Fault, nearest
 from solver.models import LocalModel
 from solver.models.tokenizer import Tokenizer
@@ -61,13 +62,17 @@ class Engine(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class EngineSetting:
-    """Where an engine runs: its block of the job, the model and tokenizer (None for engines without), a log file."""
+    """Where an engine runs: its block of the job, the model and tokenizer (None for engines without), a log file.
+
+    say: a note to the user.
+    """
 
     block: Mapping[str, Any]
     model: LocalModel | None
     tokenizer: Tokenizer | None
     trust_remote_code: bool
     log: Path
+    say: Callable[[str], None] = lambda _: None
 
 
 def _vllm(setting: EngineSetting) -> Engine:
@@ -101,6 +106,15 @@ def validate(block: Mapping[str, Any]) -> Sequence[Fault]:
 def hang_seconds(block: Mapping[str, Any]) -> float:
     """Seconds without a token after which a working engine counts as dead (`engine.hang_seconds`); 0: never."""
     return float(block.get("hang_seconds", arguments.HANG_SECONDS))
+
+
+def check_machine(block: Mapping[str, Any]) -> None:
+    """What the machine must have before weights are loaded. Raises MachineError: /dev/shm too small for the workers.
+
+    Only where vLLM is installed: elsewhere a job is merely looked at.
+    """
+    if block.get("kind", "vllm") == "vllm" and find_spec("vllm") is not None:
+        memory.check_shared(memory.shared_need(block), memory.free_shared())
 
 
 def distribution(block: Mapping[str, Any], model: LocalModel | None) -> dict[str, Any]:

