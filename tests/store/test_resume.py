@@ -1,6 +1,7 @@
 """A second start knows what is durable: what is done, which samples answer, and all that from keys, not texts."""
 
 import asyncio
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from store_rows import DECISION, key, problems, put, result, row_id, sample, sha
 
 from solver.errors import StoreError
 from solver.records import Sample, SampleKey, Status
-from solver.store import Store, Writer, answers
+from solver.store import InputRows, Store, Writer, answers, current
 from solver.store.index import Decisions, Ids, Places, key_hashes
 
 
@@ -64,6 +65,78 @@ def test_a_resume_reads_keys_and_not_texts(tmp_path: Path, monkeypatch: pytest.M
         for _ in range(5):
             store.samples_of(row_id(99))
         assert groups == [0]
+
+
+def test_a_whole_input_is_looked_up_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("solver.store.directory._ROWS_AT_ONCE", 7)
+    problems(tmp_path / "run", range(20))
+    write(tmp_path / "run", [sample(99)], [result(3, decision=5)])
+    ids = np.frombuffer(b"".join(row_id(i) for i in range(25)), dtype="S16")
+    decisions = np.array([[1, DECISION]] * 10 + [[1, 2]] * 10 + [[DECISION, 1]] * 5, dtype=np.uint64)
+    with Store.create_or_open(tmp_path / "run") as store:
+        assert store.done_rows(InputRows(ids, decisions)).tolist() == [True] * 10 + [False] * 15
+        five = InputRows(ids[:6], np.full((6, 1), 5, dtype=np.uint64))
+        assert store.done_rows(five).tolist() == [i == 3 for i in range(6)]
+        assert store.done_rows(InputRows(ids[:0], decisions[:0])).tolist() == []
+
+
+def test_what_finish_settled_is_read_without_looking_for_what_counts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    problems(run, range(6))
+    write(run, [sample(2)], [result(2, decision=5)])
+    ids = np.frombuffer(b"".join(row_id(i) for i in range(6)), dtype="S16")
+    decisions = np.full((6, 1), DECISION, dtype=np.uint64)
+    decisions[2] = 5
+    looked: list[str] = []
+    keys = current.read_results_keys
+    monkeypatch.setattr(current, "read_results_keys", lambda *given: (looked.append("keys"), keys(*given))[1])
+    assert len(list(Store.read(run).results())) == 6 and looked, "not settled: a problem has two results"
+    with Store.create_or_open(run) as store:
+        store.finish({}, InputRows(ids, decisions))
+        looked.clear()
+        assert sorted(row["row"] for row in store.results()) == list(range(6))
+    assert sorted(row["row"] for row in Store.read(run).results()) == list(range(6))
+    assert not looked
+    problems(run, range(1))  # a later start decides a problem again
+    rows = list(Store.read(run).results(["row", "decision"]))
+    assert looked and sorted(row["row"] for row in rows) == list(range(6))
+
+
+def test_a_reader_sees_each_problem_once_while_the_owner_writes_and_settles(tmp_path: Path) -> None:
+    """The owner adds problems, decides some anew and exchanges results; a reader looks between any two of its steps."""
+    run = tmp_path / "run"
+    problems(run, range(4))
+    seen: list[int] = []
+
+    def look() -> None:
+        store = Store.read(run)
+        rows = list(store.results(["id", "decision"]))
+        assert len({row["id"] for row in rows}) == len(rows) >= 4, "a problem twice, or one that was there is gone"
+        kept = {(one.key.row_id, one.key.k) for one in store.samples()}
+        assert len(kept) == len(list(store.samples())) >= 8
+        assert store.result("id1") is not None and len(store.samples_of(row_id(1))) == 2
+        seen.append(len(rows))
+
+    def looking(audited: str, arguments: object) -> None:
+        if audited in ("os.rename", "os.remove") and str(run) in str(arguments) and not busy:
+            busy.append(1)
+            look()
+            busy.pop()
+
+    busy: list[int] = []
+    sys.addaudithook(lambda event, arguments: looking(event, arguments) if not finished else None)
+    finished: list[int] = []
+    try:
+        with Store.create_or_open(run) as store:
+            for number in range(4, 8):
+                put(store, [sample(number, k) for k in range(2)], [result(number), result(number - 3, decision=9)])
+            now = [(row_id(i), 9 if 1 <= i <= 4 else DECISION, i) for i in range(8)]
+            store.finish({"name": "x"}, now)
+    finally:
+        finished.append(1)
+    assert len(seen) > 10 and seen[-1] == 8
 
 
 T, L, O, S, E, C, Q = (  # noqa: E741
