@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ from store_rows import DECISION, EXTRA, problems, result, row_id, sample, shards
 
 from solver.errors import DiskFullError, MachineError, StoreError
 from solver.run.log import LogFile
+from solver.run.stop import GRACE, Stop
 from solver.store import Store, Writer
 
 # The writer
@@ -312,10 +314,25 @@ def test_a_stop_on_a_full_disk_tells_what_is_not_written(
         durable = {(one.key, one.text) for one in Store.read(disk / "run").samples()}
         assert f"stopped: {len(durable)} samples and " in last
         ballast.unlink()
-        words = shlex.split(last.split("To go on: ")[1])
-        told = solver(desk, *words[1:], "-o", "engine.seconds=0", "--json")
-        assert told.returncode == 0 and json.loads(told.stdout)["this_run"]["samples"] == 400 - len(durable)
+        assert shlex.split(last.split("To go on: ")[1]) == ["solver", "run", "job.yaml"]
+        assert desk.run("engine.seconds=0").samples == 400 - len(durable)
         same(tables(disk / "run"), undisturbed(desk))
+
+
+def test_one_interrupt_leaves_a_full_disk_as_long_as_running_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    once, twice, pressed = Stop(), Stop(), Stop()
+    assert once.patient()
+    for stop in (once, twice):
+        stop.ask(130)
+    pressed.ask(143, at_once=True)
+    clock[0] += GRACE - 1
+    assert once.patient() and twice.patient() and not pressed.patient()
+    twice.ask(130)
+    assert not twice.patient()
+    clock[0] += 2
+    assert not once.patient()
 
 
 def test_a_run_that_cannot_even_start_says_how_to_go_on(desk: Desk, tmp_path: Path) -> None:
@@ -328,7 +345,7 @@ def test_a_run_that_cannot_even_start_says_how_to_go_on(desk: Desk, tmp_path: Pa
             "No space left on device: the disk is full; free space on it. To go on: solver run job.yaml" in told.stderr
         )
         ballast.unlink()
-        assert solver(desk, "run", "job.yaml").returncode == 0
+        assert desk.run().exit_code == 0
 
 
 def test_a_disk_that_is_full_at_the_finish_ends_with_the_command_that_goes_on(
