@@ -19,6 +19,7 @@ The owner (one per directory, by lock):
             await writer.add_result(result)                   # then its result
             await writer.flush()                              # durable now; also happens by itself
             writer.durable_samples, writer.durable_results    # counted from the first row added
+            writer.full                                       # waits for space on a full disk: admit nothing new
         store.finish(summary, current)                        # current: InputRows, or (row_id, decision, row) of each
 
 `done`, `samples_of` and `sample_count` know what was durable at opening, not what this run adds. Another process (a Ray
