@@ -31,7 +31,7 @@ from solver.run.changes import changes
 from solver.run.drive import Driver, Work
 from solver.run.examine import download, examine, read_job
 from solver.run.finish import Summary, finish, lines, shown
-from solver.run.log import LogFile
+from solver.run.log import LogFile, blot, variables
 from solver.run.open import Asked, Decisions, Say, Served, fingerprint, owed, read_input, read_model
 from solver.run.open import read_job as open_job
 from solver.run.place import look_at, short_of_room
@@ -147,18 +147,27 @@ class _Owner:
 
     @contextmanager
     def _logged(self) -> Iterator[None]:
-        """What this package logs goes to a file in the run directory, not over the progress line."""
+        """What this package logs goes to a file in the run directory, not over the progress line.
+
+        Secrets are blotted out of the engine's logs when it has started and when all is over; before that of those
+        that a killed run left.
+        """
         path = self._store.path / "_solver" / "logs" / f"solver-{self._store.epoch:04d}.log"
         make_directory(path.parent)
         logger, handler = logging.getLogger("solver"), LogFile(path)
         before, logger.propagate = logger.propagate, False
         logger.addHandler(handler)
+        self._blot()
         try:
             yield
         finally:
+            self._blot()
             logger.removeHandler(handler)
             logger.propagate = before
             handler.close()
+
+    def _blot(self) -> None:
+        blot(self._store.path / "_solver" / "logs", variables(self._job))
 
     async def _drive(self, wanted: "NDArray[np.bool_]") -> float:
         """Solve what is owed; the seconds from the first admission to the last durable result."""
@@ -209,6 +218,8 @@ class _Owner:
         except SystemExit as error:
             code = error.code if isinstance(error.code, int) else 1
             raise InterruptedRunError(f"stopped while the engine was starting. {self._resume}", code) from None
+        finally:
+            self._blot()
         gc.collect()
         gc.freeze()  # what start-up made stays for good: later collections need not stop the loop to look at it
         if not self._revote and self._served.model is not None:

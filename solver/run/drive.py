@@ -18,6 +18,7 @@ from solver.engine import Engine, Watch
 from solver.errors import FaultsError, OwedError, SolverError
 from solver.progress import Counters
 from solver.records import Outcome, Problem, Request, Result, Sample, SampleKey, Vote
+from solver.redact import redact
 from solver.run.lives import Lives
 from solver.run.poison import Counts
 from solver.run.stop import GRACE, Stop
@@ -139,6 +140,8 @@ class Driver:
     async def record(self, sample: Sample) -> None:
         """Count a new sample and hand it to the writer."""
         self._counters.sampled(sample)
+        if sample.error is not None:
+            sample = replace(sample, error=redact(sample.error))
         await self._work.sink.add(sample)
 
     async def _room(self) -> bool:

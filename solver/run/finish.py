@@ -7,6 +7,7 @@ from typing import Any
 
 from solver.job import Job
 from solver.progress import Counters, duration
+from solver.redact import redact
 from solver.stats import COLUMNS, Stats, summarize
 from solver.store import InputRows, Store
 
@@ -47,11 +48,17 @@ def finish(store: Store, job: Job, counters: Counters, seconds: float, current: 
 
 def _facts(job: Job, counters: Counters, seconds: float) -> Mapping[str, Any]:
     return {
-        "name": job.name,
-        "model": Path(job.model.source).name if job.model.source.startswith("/") else job.model.source,
+        "name": redact(job.unexpanded.get(("name",), job.name)),
+        "model": redact(_model(job)),
         "problems": counters.total,
         "last_run": {"samples": counters.samples, "output_tokens": counters.output_tokens, "seconds": seconds},
     }
+
+
+def _model(job: Job) -> str:
+    """The model as it may be passed around: no path of this machine, nothing that the environment told."""
+    source = job.unexpanded.get(("model", "source"), job.model.source)
+    return Path(source).name if job.model.source.startswith("/") else source
 
 
 def lines(summary: Summary) -> list[str]:

@@ -1,12 +1,24 @@
-"""The log of a run: a file in the run directory that takes what it can and never stands in the way.
+"""The logs of a run: files in the run directory that take what they can, hold no secret and never stand in the way.
 
 What cannot be logged (a full disk, a directory that went away) is dropped without a word: the run itself meets the same
 disk and says what is wrong with it once, and a traceback for each line would bury that.
 """
 
 import logging
+import re
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
+
+from solver.job import Job
+from solver.redact import redact, redact_file
+
+
+class _WithoutSecrets(logging.Formatter):
+    """Lines, and tracebacks below them, as they may be kept."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
 
 
 class LogFile(logging.FileHandler):
@@ -14,7 +26,7 @@ class LogFile(logging.FileHandler):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
-        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+        self.setFormatter(_WithoutSecrets("%(asctime)s %(levelname)s %(name)s %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line, or drop it."""
@@ -28,3 +40,18 @@ class LogFile(logging.FileHandler):
         """Close the file; what is still buffered is dropped when it cannot be written."""
         with suppress(OSError):
             super().close()
+
+
+def blot(logs: Path, names: Collection[str]) -> None:
+    """Blot secrets out of every log in a folder: the engine's processes write theirs themselves, and print what they
+    are given. names: variables of the environment that hold a secret, see `variables`."""
+    for path in logs.glob("*.log"):
+        with suppress(OSError):
+            redact_file(path, names)
+
+
+def variables(job: Job) -> frozenset[str]:
+    """The variables that the job's engine and prompt take from the environment: whatever they are called, their values
+    are not written down."""
+    taken = (text for keys, text in job.unexpanded.items() if keys[0] in ("engine", "prompt"))
+    return frozenset(name for text in taken for name in re.findall(r"\$\{(\w+)\}", text))

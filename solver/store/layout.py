@@ -1,5 +1,6 @@
 """Where everything lies in a run directory; the only place that spells these names."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,6 +84,7 @@ class Layout:
                 raise NotARunError(
                     f"{self.run} is not empty and not a run directory; nothing was touched. Set another `output.dir`"
                 )
+        self._confine()
         for directory in (self.state, self.tmp, self.epochs, self.in_flight, self.voids, *self.shard_directories):
             make_directory(directory)
 
@@ -91,6 +93,34 @@ class Layout:
         with disk_errors("open", self.run):
             missing = [path.name for path in (self.state, self.samples, self.results) if not path.is_dir()]
             exists = self.run.exists()
+        self._confine()
         if missing:
             what = f"is not a run directory (no {', '.join(missing)})" if exists else "does not exist"
             raise NotARunError(f"{self.run} {what}. A run directory is what `solver run` names as its `output.dir`")
+
+    def _confine(self) -> None:
+        """Raises NotARunError where something of ours is a symbolic link: it would lead reading and writing elsewhere.
+
+        The directory itself may be reached by one.
+        """
+        ours = [self.state, self.samples, self.results, self.manifest, self.run / "job.yaml", self.run / "README.md"]
+        with disk_errors("look into", self.run):
+            for path in ours:
+                if link := str(path) if path.is_symlink() else _link_below(path):
+                    raise NotARunError(
+                        f"{link} is a symbolic link; a run directory holds its own files, and nothing was touched. "
+                        "Put what it points to in its place, or take it away"
+                    )
+
+
+def _link_below(folder: Path) -> str | None:
+    """A symbolic link somewhere under a folder, or None; what is no folder holds none."""
+    folders = [str(folder)] if folder.is_dir() else []
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    return entry.path
+                if entry.is_dir(follow_symlinks=False):
+                    folders.append(entry.path)
+    return None

@@ -10,10 +10,13 @@ Damage is met in two ways. A reader raises. The owner sets the shard aside: into
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from solver.records import Sample
 from solver.store.current import Voids, read_results_keys, read_sample_rows, rows_without_samples
@@ -21,7 +24,7 @@ from solver.store.index import I64, U64, Decisions, Ids, Mask, Places
 from solver.store.layout import Layout
 from solver.store.publish import disk_errors, move, publish_text
 from solver.store.shards import CorruptShardError, RowGroups, Shard, footer_hash, list_shards, read_columns
-from solver.store.swap import counted_results, read_json
+from solver.store.swap import as_we_wrote, counted_results, read_json
 from solver.store.tables import samples_of_batch
 
 T = TypeVar("T")
@@ -32,7 +35,7 @@ class Ledger:
     """The index of one run directory.
 
     epoch: the owner's, who may set damaged shards aside; None for a reader, to whom they are CorruptShardError.
-    verify: look at every byte of every shard, not only at the keys.
+    verify: look at every byte of every shard, not only at the keys. rows: how many the shards hold that were read.
     """
 
     def __init__(self, layout: Layout, *, epoch: int | None, verify: bool = False) -> None:
@@ -44,6 +47,7 @@ class Ledger:
         self._decisions: Decisions | None = None
         self._places: _Map | None = None
         self._all_places = False
+        self.rows: dict[str, int] = {}
         self._asked = 0
         if epoch is not None:
             self._look_at_everything(verify)
@@ -116,10 +120,13 @@ class Ledger:
 
     def _read_results(self, shard: Shard) -> tuple[Ids, U64]:
         ids, decisions, counts, _ = read_results_keys(shard, self._voids)
+        self.rows[shard.relative] = len(counts)
         return (ids, decisions) if counts.all() else (ids.take(counts), decisions[counts])
 
     def _read_owed(self, shard: Shard) -> "_Part":
-        return _part(shard, self._owed)
+        found = _part(shard, self._owed)
+        self.rows[shard.relative] = found.size
+        return found
 
     def _owed(self, ids: Ids) -> Mask:
         return ~self.decisions.among(ids)
@@ -141,8 +148,9 @@ class Ledger:
 
     def _read_copies(self, row_id: bytes) -> list[Sample]:
         copies: list[Sample] = []
-        for shard, group, row in self._places_for(row_id).of(row_id):
-            copies.extend(samples_of_batch(self._groups.get(shard, group).slice(row, 1)))
+        for (shard, group), places in groupby(self._places_for(row_id).of(row_id), key=itemgetter(0, 1)):
+            table = self._groups.get(shard, group)
+            copies.extend(samples_of_batch(table.take(pa.array([row for _, _, row in places]))))
         return copies
 
     def _set_aside(self, damaged: dict[Shard, str]) -> None:
@@ -169,9 +177,11 @@ class Ledger:
 
 
 class _Part(NamedTuple):
-    """The rows of one samples shard that are worth knowing: whose they are, which they are, where row groups begin."""
+    """The rows of one samples shard that are worth knowing: whose they are, which they are, where row groups begin;
+    size: all rows of it."""
 
     shard: Shard
+    size: int
     ids: Ids
     rows: npt.NDArray[np.uint32]
     groups: I64
@@ -181,9 +191,9 @@ def _part(shard: Shard, wanted: Callable[[Ids], Mask] | None = None) -> _Part:
     """All rows of a samples shard, or those of the wanted row ids. Raises CorruptShardError."""
     ids, which, groups = read_sample_rows(shard)
     if wanted is None:
-        return _Part(shard, ids.take(which), np.arange(len(which), dtype=np.uint32), groups)
+        return _Part(shard, len(which), ids.take(which), np.arange(len(which), dtype=np.uint32), groups)
     rows = np.flatnonzero(wanted(ids)[which]).astype(np.uint32)
-    return _Part(shard, ids.take(which[rows]), rows, groups)
+    return _Part(shard, len(which), ids.take(which[rows]), rows, groups)
 
 
 class _Map:
@@ -215,8 +225,9 @@ def read_voids(layout: Layout) -> Voids:
     """Every list of results that lost their samples."""
     voids: list[tuple[int, Decisions]] = []
     for path in sorted(layout.voids.glob("*.json")) if layout.voids.is_dir() else ():
-        record = read_json(path) or {}
-        voids.append((record["epoch"], _rows([bytes.fromhex(row) for row in record["rows"]])))
+        with as_we_wrote(path):
+            record = read_json(path) or {}
+            voids.append((int(record["epoch"]), _rows([bytes.fromhex(row) for row in record["rows"]])))
     return voids
 
 
@@ -234,4 +245,5 @@ def _rows(ids: Sequence[bytes]) -> Decisions:
 
 def _listed_footers(layout: Layout) -> dict[str, str]:
     manifest = read_json(layout.manifest) or {}
-    return {file["path"]: file["footer"] for file in manifest.get("files", ())}
+    with as_we_wrote(layout.manifest):
+        return {file["path"]: file["footer"] for file in manifest.get("files", ())}

@@ -11,7 +11,8 @@ Readers look at it as well and leave out the half that does not count.
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,18 @@ def read_json(path: Path) -> dict[str, Any] | None:
     if not isinstance(content, dict):
         raise StoreError(f"{path} is not a JSON object. Restore it from a copy, or start a new directory")
     return content
+
+
+@contextmanager
+def as_we_wrote(path: Path) -> Iterator[None]:
+    """Raises StoreError where what `read_json` gave does not hold what we put there."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"{type(error).__name__}: {error}"
+        raise StoreError(
+            f"{path} does not hold what belongs there ({what}). Restore it from a copy, or start a new directory"
+        ) from error
 
 
 def counted_results(layout: Layout) -> list[Shard]:
@@ -119,10 +132,11 @@ def _pending(layout: Layout) -> Swap | None:
     record = read_json(layout.swap)
     if record is None:
         return None
-    names = [*record["new"], *record["old"]]
-    if any(shard_at(Path(name)) is None or Path(name).name != name for name in names):
-        raise StoreError(f"{layout.swap} names files that are not shards; nothing was touched")
-    return Swap(record["id"], tuple(record["new"]), tuple(record["old"]))
+    with as_we_wrote(layout.swap):
+        names = [*record["new"], *record["old"]]
+        if any(shard_at(Path(name)) is None or Path(name).name != name for name in names):
+            raise StoreError(f"{layout.swap} names files that are not shards; nothing was touched")
+        return Swap(record["id"], tuple(record["new"]), tuple(record["old"]))
 
 
 def _committed(layout: Layout, swap: Swap) -> bool:
