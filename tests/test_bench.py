@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer
@@ -194,6 +195,42 @@ def test_the_memory_benchmark_runs_to_its_end(tmp_path: Path) -> None:
     assert [(problems, samples) for problems, samples, _ in rows] == [("200", "3,200"), ("400", "6,400")]
     assert "goal under 200: reached" in ended.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+def script(name: str, tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """One benchmark, tiny, to its end; it must leave nothing behind."""
+    command = [sys.executable, str(SCRIPTS / name), *words]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
+    assert list(tmp_path.iterdir()) == []
+    return ended
+
+
+def test_the_store_benchmark_runs_to_its_end(tmp_path: Path) -> None:
+    words = ("--samples", "64", "--size", "2000", "--rounds", "2", "--seconds", "0.2")
+    ended = script("bench_store.py", tmp_path, *words)
+    assert ended.returncode in (0, 1), ended.stderr  # so small a round reaches no goal for sure
+    assert re.search(r"^store / bare pyarrow: \d+\.\d\d \(.*goal 0\.7: (reached|MISSED)", ended.stdout, re.MULTILINE)
+    assert re.search(r"^p99 at the steady admission: [\d.]+ ms; goal under 20", ended.stdout, re.MULTILINE)
+
+
+def test_the_store_benchmark_writes_texts_that_compress_like_real_ones() -> None:
+    store = importlib.import_module("bench_store")
+    said = store.texts(40, 20_000)
+    assert 19_500 < sum(map(len, said)) / 40 < 20_500 and len(set(said)) == 40
+    table = store.converted(store.samples_of(said))
+    data = "".join(table["text"].to_pylist()).encode()
+    assert 1.9 < len(data) / len(pa.compress(data, codec="zstd", asbytes=True)) < 2.5
+
+
+@pytest.mark.parametrize("scattered", [[], ["--scattered"]], ids=["at the end", "scattered"])
+def test_the_resume_benchmark_finds_every_finished_problem_done(tmp_path: Path, scattered: list[str]) -> None:
+    ended = script("bench_resume.py", tmp_path, "--problems", "400", "--shards", "3", *scattered)
+    assert ended.returncode == 0, ended.stderr
+    assert "400 problems x 16, 396 done, 4 with 8 of 16 samples" in ended.stdout
+    assert re.search(r"^  resume .* 32 samples asked", ended.stdout, re.MULTILINE)
+    assert re.search(r"^  again .* 0 samples asked, 0 row groups read", ended.stdout, re.MULTILINE)
+    assert "finished problems asked again: none" in ended.stdout and "TOO MANY" not in ended.stdout
 
 
 def test_memory_replies_are_as_long_as_said_and_answers_vary(tmp_path: Path) -> None:

@@ -153,7 +153,7 @@ class Store:
     def result_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The results table, the latest that counts of each problem; oldest shard first, not in input order."""
         shards = swap.counted_results(self._layout)
-        return _masked(shards, self._result_masks(shards), columns)
+        return _masked(shards, self._result_masks(shards), columns, 8 * GROUP_ROWS)
 
     def samples(self) -> Iterator[Sample]:
         """Every sample, one copy per key, cancelled ones included, with its exact text."""
@@ -256,7 +256,7 @@ class Store:
         old = set(going["old"]) if going else set()
         samples = list_shards(self._layout.samples)
         kept = [shard for shard in list_shards(self._layout.results) if shard.path.name not in old]
-        files = manifest.describe([*samples, *kept])
+        files = manifest.describe([*samples, *kept], self._ledger.rows)
         count = sum(file["rows"] for file in files[: len(samples)])
         manifest.write_card(self._layout, samples=count, results=results, summary=summary)
         manifest.write_manifest(self._layout, files, epoch=epoch, swap=swap_id, summary=summary)
@@ -283,12 +283,13 @@ def _claim_epoch(layout: Layout, verb: str, owner: Mapping[str, Any]) -> int:
 
 
 def _masked(
-    shards: Sequence[Shard], masks: Sequence[Mask | None], columns: Sequence[str] | None
+    shards: Sequence[Shard], masks: Sequence[Mask | None], columns: Sequence[str] | None, rows: int = GROUP_ROWS
 ) -> Iterator[pa.RecordBatch]:
+    """The rows of these shards that count, in batches of at most so many rows."""
     for shard, mask in zip(shards, masks, strict=True):
         start = 0
         with opened(shard) as file:
-            for batch in file.iter_batches(GROUP_ROWS, columns=columns):
+            for batch in file.iter_batches(rows, columns=columns):
                 kept = None if mask is None else mask[start : start + batch.num_rows]
                 start += batch.num_rows
                 if kept is None or kept.all():

@@ -11,7 +11,7 @@ from solver.errors import Fault, FingerprintError
 from solver.store.layout import Layout
 from solver.store.lock import now
 from solver.store.publish import disk_errors, publish_text
-from solver.store.shards import Shard, footer_hash, opened
+from solver.store.shards import Shard, footer_hash, opened, sealed
 from solver.store.swap import read_json
 
 _CARD = """---
@@ -62,14 +62,20 @@ def write_manifest(
     publish_text(layout.manifest, layout.tmp, json.dumps(manifest, indent=1) + "\n")
 
 
-def describe(shards: Sequence[Shard]) -> list[dict[str, Any]]:
-    """For each shard its path within the run, rows, bytes and footer hash. Raises CorruptShardError."""
-    return [_describe(shard) for shard in shards]
+def describe(shards: Sequence[Shard], rows: Mapping[str, int] | None = None) -> list[dict[str, Any]]:
+    """For each shard its path within the run, rows, bytes and footer hash. Raises CorruptShardError.
+
+    rows: of shards that were read before, by name; a sealed one of these need not be opened again.
+    """
+    return [_describe(shard, (rows or {}).get(shard.relative)) for shard in shards]
 
 
-def _describe(shard: Shard) -> dict[str, Any]:
-    with opened(shard) as file:
-        rows = file.metadata.num_rows
+def _describe(shard: Shard, rows: int | None) -> dict[str, Any]:
+    with disk_errors("read", shard.path):
+        known = rows if rows is not None and sealed(shard) else None
+    if known is None:
+        with opened(shard) as file:
+            rows = file.metadata.num_rows
     with disk_errors("read", shard.path):
         size = shard.path.stat().st_size
         return {"path": shard.relative, "rows": rows, "bytes": size, "footer": footer_hash(shard.path)}

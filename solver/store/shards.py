@@ -138,9 +138,9 @@ def opened(shard: Shard, dictionary: Sequence[str] | None = None) -> Iterator[pq
     Raises CorruptShardError for bytes that cannot be what was written, StoreError when the system refuses to read.
     """
     try:
-        sealed = _check_seal(shard)
+        has_seal = sealed(shard)
         with pq.ParquetFile(shard.path, page_checksum_verification=True, read_dictionary=dictionary) as file:
-            if not sealed and next(iter(_SEALED)).encode() in (file.metadata.metadata or {}):
+            if not has_seal and next(iter(_SEALED)).encode() in (file.metadata.metadata or {}):
                 raise CorruptShardError(shard, "its seal is gone")
             yield file
     except OSError as error:
@@ -196,7 +196,7 @@ def _seal(file: BinaryIO) -> None:
     file.write(_SEAL + _hash(footer) + footer)
 
 
-def _check_seal(shard: Shard) -> bool:
+def sealed(shard: Shard) -> bool:
     """Whether the shard has a seal. Raises CorruptShardError when it is not that of its footer."""
     _, seal, footer = _tail(shard.path)
     if not seal.startswith(_SEAL):
