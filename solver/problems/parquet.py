@@ -17,7 +17,7 @@ from solver.problems.pages import Pages, unpacked_pages
 from solver.problems.shapes import plain
 from solver.problems.text import Report
 
-_FEW_ROWS = 256
+_FEW_ROWS, _USUAL = 256, 5 * 2**18  # and of a table whose dictionaries are full as usual: 1 MiB and a text
 _ROWS, _BYTES = 1024, 16 * 2**20  # of one batch: at most so many rows, and about so many bytes by the footer's word
 _PAGE_CAP = 128 * 2**20  # bytes that one page may unpack to
 
@@ -64,10 +64,10 @@ def read_batches(
 
 def _batch_rows(metadata: pq.FileMetaData, pages: Pages) -> int:
     """Rows of a batch: by the footer's word on the average, and such that rows which all repeat the largest value of
-    a dictionary stay within the cap; or within 256 MB for a dictionary of the usual size, which most tables have."""
+    a dictionary stay within the cap; or within 320 MiB where it has the size to which most writers let it grow."""
     size: int = sum(metadata.row_group(i).total_byte_size for i in range(metadata.num_row_groups))
     rows: int = metadata.num_rows
-    repeated = max(_FEW_ROWS if pages.dictionary <= 2**20 else 1, files.ROW_CAP // max(1, pages.dictionary))
+    repeated = max(_FEW_ROWS if pages.dictionary <= _USUAL else 1, files.ROW_CAP // max(1, pages.dictionary))
     return max(1, min(_ROWS, _BYTES * rows // max(1, size), repeated))
 
 
