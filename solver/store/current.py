@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from solver.records import SampleKey, Status
-from solver.store.index import I64, U64, Copy, Decisions, Ids, Mask, key_hashes
+from solver.store.index import I64, U64, Copy, Decisions, Ids, Mask, hash_text, key_hashes, mix
 from solver.store.shards import CorruptShardError, Shard, check_rows, opened, read_columns
 
 Voids = Sequence[tuple[int, Decisions]]
@@ -159,8 +160,13 @@ def _copies(shard: Shard, rows: npt.NDArray[Any]) -> Iterator[tuple[int, SampleK
 
 
 def rows_without_samples(results: Sequence[Shard], samples: Sequence[Shard]) -> set[bytes]:
-    """Problems whose results rest on a sample that is in none of the `samples` shards. Raises CorruptShardError."""
-    durable = np.unique(np.concatenate([sample_hashes(shard) for shard in samples] or [np.empty(0, dtype=np.uint64)]))
+    """Problems whose results rest on a sample of which the `samples` shards hold no copy that ended as it did.
+
+    So a cancelled copy stands for none, and a cut one not for the complete one that a result was decided by. Of
+    samples that others of a candidate follow, any finished copy will do. Raises CorruptShardError.
+    """
+    empty = np.empty(0, dtype=np.uint64)
+    durable = np.unique(np.concatenate([empty, *(part for shard in samples for part in _ended_hashes(shard))]))
     lost: set[bytes] = set()
     for shard in results:
         ids, hashes = _candidate_keys(shard)
@@ -169,17 +175,42 @@ def rows_without_samples(results: Sequence[Shard], samples: Sequence[Shard]) -> 
     return lost
 
 
+def _ended_hashes(shard: Shard) -> tuple[U64, U64]:
+    """Of the finished copies in one samples shard: hashes of key and status, and of the keys alone."""
+    statuses = read_columns(shard, ["status"])["status"].combine_chunks()
+    finished = pc.not_equal(statuses, str(Status.CANCELLED))
+    hashes = sample_hashes(shard)[finished.to_numpy(zero_copy_only=False)]
+    return _with_status(hashes, statuses.filter(finished)), hashes
+
+
+def _with_status(hashes: U64, statuses: pa.Array) -> U64:
+    words = statuses.dictionary_encode()
+    codes = np.array([hash_text(word) for word in words.dictionary.to_pylist()], dtype=np.uint64)
+    return mix(hashes ^ codes[words.indices.to_numpy()]) if len(hashes) else hashes
+
+
 def _candidate_keys(shard: Shard) -> tuple[Ids, U64]:
-    """Row ids and key hashes of every sample that a candidate in this results shard was made of."""
+    """Row ids and hashes, as `_ended_hashes` has them, of every sample that a candidate in this shard was made of."""
     table = read_columns(shard, ["row_id", "candidates"]).combine_chunks()
     if not table.num_rows:
         empty = np.empty(0, dtype=np.uint64)
         return Ids(empty, empty), empty
-    candidates = table["candidates"].combine_chunks()
-    keys = candidates.flatten().field("keys")
-    of_candidate = candidates.value_parent_indices().to_numpy()
-    of_row = of_candidate[keys.value_parent_indices().to_numpy()]
+    lists = table["candidates"].combine_chunks()
+    candidates = lists.flatten()
+    keys = candidates.field("keys")
+    of_candidate = keys.value_parent_indices().to_numpy()
+    ids = ids_of(shard, table).take(lists.value_parent_indices().to_numpy()[of_candidate])
     flat = keys.flatten()
-    ids = ids_of(shard, table).take(of_row)
     k = flat.field("k").to_numpy().astype(np.int64)
-    return ids, key_hashes(ids, flat.field("path"), flat.field("call").to_numpy(), k)
+    hashes = key_hashes(ids, flat.field("path"), flat.field("call").to_numpy(), k)
+    last = np.append(of_candidate[1:] != of_candidate[:-1], True)[: len(hashes)]
+    ended = _with_status(hashes, _statuses(candidates.field("marks")).take(pa.array(of_candidate)))
+    return ids, np.where(last, ended, hashes)
+
+
+def _statuses(marks: pa.Array) -> pa.Array:
+    """How the last sample of each candidate ended: its marks name it, unless it was `ok`."""
+    named = pc.is_in(marks.flatten(), value_set=pa.array([str(status) for status in Status]))
+    statuses = np.full(len(marks), str(Status.OK), dtype=object)
+    statuses[marks.value_parent_indices().filter(named).to_numpy()] = marks.flatten().filter(named).to_pylist()
+    return pa.array(statuses, pa.string())

@@ -243,6 +243,7 @@ class Store:
 
         def once() -> None:
             swap.recover(self._layout)
+            self._ledger.void_unfounded()
             shards = swap.counted_results(self._layout)
             kept = kept_results(shards, self._ledger.voids, wanted)
             rows = sum(int(keep.mask.sum()) for keep in kept)

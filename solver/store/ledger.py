@@ -49,6 +49,7 @@ class Ledger:
         self._all_places = False
         self.rows: dict[str, int] = {}
         self._asked = 0
+        self._lost_late = False
         if epoch is not None:
             self._look_at_everything(verify)
 
@@ -80,7 +81,18 @@ class Ledger:
             except CorruptShardError as damage:
                 if self._epoch is None:
                     raise
+                self._lost_late = True
                 self._set_aside({damage.shard: str(damage)})
+
+    def void_unfounded(self) -> None:
+        """Before finishing: where damage was met under way, this start may have decided problems by what was lost
+        later. Such results do not count either, and the next start decides their problems anew."""
+        if not self._lost_late or self._epoch is None:
+            return
+        lost = rows_without_samples(counted_results(self._layout), list_shards(self._layout.samples))
+        if lost:
+            self._voids = [*self._voids, _publish_void(self._layout, self._epoch + 1, lost)]
+            self.notes.append(f"{len(lost)} problems were decided by samples that turned out to be damaged later")
 
     def _look_at_everything(self, verify: bool) -> None:
         """Learn decisions and places in one pass over all shards; what is damaged is set aside, all at once."""

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,6 +10,7 @@ import pytest
 from store_rows import DECISION, key, problems, put, result, row_id, sample, shards, write
 
 from solver.errors import StoreError
+from solver.records import Candidate, Status
 from solver.store import CorruptShardError, Store
 
 
@@ -134,6 +136,46 @@ def test_finish_sets_a_damaged_results_shard_aside_and_goes_on(tmp_path: Path) -
         store.finish({}, [(row_id(i), DECISION, i + 1) for i in range(15)])
         assert "_solver/bad" in store.notes[0]
     assert sorted(row["row"] for row in Store.read(run).results()) == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
+
+
+def test_what_was_decided_before_its_samples_turned_out_damaged_is_not_done(tmp_path: Path) -> None:
+    """Two row groups in one shard: the first is read and decided by, then the second one is found to be damaged."""
+    run = tmp_path / "run"
+    write(run, [sample(i) for i in range(300)])
+    flip(shards(run, "samples")[0], "text", row_group=1)
+    with Store.create_or_open(run) as store:
+        assert store.copies_of(row_id(1)) == {key(1): sample(1)}
+        put(store, [], [result(1, n=1)])
+        assert store.copies_of(row_id(299)) == {}
+        put(store, [sample(299)], [result(299, n=1)])
+        store.finish({}, [(row_id(i), DECISION, i) for i in (1, 299)])
+        assert [row["id"] for row in store.results()] == ["id299"]
+        assert "decided by samples that turned out to be damaged" in store.notes[-1]
+    with Store.create_or_open(run) as store:
+        assert store.done(row_id(299), DECISION) and not store.done(row_id(1), DECISION)
+        put(store, [sample(1)], [result(1, n=1)])
+    with Store.create_or_open(run) as store:
+        assert store.done(row_id(1), DECISION) and not store.notes
+
+
+@pytest.mark.parametrize("left", [Status.CANCELLED, Status.TRUNCATED, Status.TOO_LONG])
+def test_a_copy_that_ended_otherwise_does_not_stand_for_the_one_that_was_lost(tmp_path: Path, left: Status) -> None:
+    run = tmp_path / "run"
+    write(run, [sample(1, 0, "cut", status=left, output_tokens=3), sample(2)])
+    write(run, [sample(1, 0, "in full")], [result(1, n=1), result(2, n=1)])
+    empty(shards(run, "samples")[1])
+    with Store.create_or_open(run) as store:
+        assert not store.done(row_id(1), DECISION) and store.done(row_id(2), DECISION)
+
+
+def test_a_cut_sample_that_was_decided_by_as_cut_is_enough(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    cut = replace(result(1, n=1), candidates=(Candidate((key(1),), 0, None, marks=("truncated",)),))
+    write(run, [sample(1, 0, status=Status.TRUNCATED)], [cut])
+    write(run, [sample(2)])
+    empty(shards(run, "samples")[1])
+    with Store.create_or_open(run) as store:
+        assert store.notes and store.done(row_id(1), DECISION)
 
 
 def test_a_refusal_of_the_system_is_not_damage(tmp_path: Path) -> None:
