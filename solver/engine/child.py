@@ -169,6 +169,21 @@ def _killing(handler: Any) -> Any:
     return killing if callable(handler) else handler
 
 
+class _LogFile(logging.FileHandler):
+    """Drops what cannot be written: the run meets the same full disk and says so once."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):
+            super().emit(record)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """No traceback for each line."""
+
+    def close(self) -> None:
+        with suppress(OSError):
+            super().close()
+
+
 def _log_to(log: Path) -> None:
     """Loggers of vLLM in this process write to the file instead of the terminal."""
     for name in ("vllm", "transformers"):
@@ -177,5 +192,5 @@ def _log_to(log: Path) -> None:
             logger.removeHandler(handler)
             if isinstance(handler, logging.FileHandler):
                 handler.close()
-        logger.addHandler(logging.FileHandler(log, encoding="utf-8"))
+        logger.addHandler(_LogFile(log, encoding="utf-8", errors="backslashreplace", delay=True))
         logger.propagate = False

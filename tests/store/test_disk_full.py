@@ -22,6 +22,7 @@ from desk import Desk, environment, solver
 from disks import fill, free_bytes, tmpfs
 from store_rows import DECISION, EXTRA, problems, result, row_id, sample, shards, write
 
+from solver.engine import child
 from solver.errors import DiskFullError, MachineError, StoreError
 from solver.run.log import LogFile
 from solver.run.stop import GRACE, Stop
@@ -415,6 +416,18 @@ def test_a_log_on_a_full_disk_is_dropped_without_a_word(capsys: pytest.CaptureFi
         for _ in range(3):
             logger.error("lost")
         handler.close()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_engine_s_log_is_dropped_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    logger = logging.Logger("vllm")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(logging, "getLogger", lambda *_: logger)
+        for _ in range(2):  # an engine that is started again
+            child._log_to(Path("/dev/full"))
+            logger.error("lost")
+    assert len(logger.handlers) == 1
+    logger.handlers[0].close()
     assert capsys.readouterr() == ("", "")
 
 
