@@ -9,9 +9,9 @@
 A run directory is made (bench_rows.py): the problems that are done have 16 samples and a result with the job's own
 decision, the others 8 samples and none. Then, each in a process of its own: `resume`, the same job by
 `solver.run.run` with the scripted engine, to its end; `again`, once more, when nothing is left; `show` and `show ID`.
-Seconds count from the start of the process, imports and reading the input included. Printed with each are the peak
-resident memory of that process (VmHWM), the samples asked for, how many row groups with texts were read and how many
-hold a sample of an unfinished problem, and the seconds of each stage. `first` is the first admission.
+Seconds count from the start of the process, imports and reading the input included. Printed with each are its processor
+time and peak resident memory (VmHWM), the samples asked for, how many row groups with texts were read and how many hold
+a sample of an unfinished problem, and the seconds of each stage. `first` is the first admission.
 
 Exit code 1 when a finished problem was asked again or its texts were read without need, or when a resume of 99% done
 took more than 60 s or 2 GB.
@@ -38,7 +38,7 @@ sys.path.insert(0, str(ROOT))
 
 GOAL_SECONDS, GOAL_MB = 60.0, 2000.0
 STAGES = {  # what is timed in the measured process, in its order: label -> (module, attribute)
-    "input": ("solver.run", "read_input"),
+    "input": ("solver.run.examine", "read_table"),
     "open": ("solver.store.directory", "Ledger"),
     "owed": ("solver.run", "owed"),
     "settle": ("solver.store.directory", "Store.finish"),
@@ -135,7 +135,7 @@ def child(what: str, *words: str) -> dict[str, Any]:
 def in_child(what: str, result: Path, born: float, words: list[str]) -> None:
     """Measure and write what was found."""
     told = resume(Path(words[0]), born) if what == "resume" else show(Path(words[0]), words[1:], born)
-    result.write_text(json.dumps(told | {"peak_mb": peak_mb()}), "utf-8")
+    result.write_text(json.dumps(told | {"peak_mb": peak_mb(), "cpu": time.process_time()}), "utf-8")
 
 
 def measured(asked: argparse.Namespace, count: int, folder: Path) -> bool:
@@ -185,7 +185,7 @@ def groups_of(run: Path, unfinished: Sequence[str]) -> int:
 def say(label: str, one: dict[str, Any], more: str) -> None:
     """One line of a measurement, and one of its stages."""
     first = f", first {one['first']:.1f} s" if "first" in one else ""
-    print(f"  {label:<8}{one['seconds']:7.1f} s{first}, peak {one['peak_mb']:,.0f} MB", end="")
+    print(f"  {label:<8}{one['seconds']:7.1f} s ({one['cpu']:.1f} s CPU){first}, peak {one['peak_mb']:,.0f} MB", end="")
     print(f"{', ' if more else ''}{more}; load {os.getloadavg()[0]:.1f}", flush=True)
     if one.get("stages"):
         print(" " * 10 + ", ".join(f"{stage} {spent:.1f} s" for stage, spent in one["stages"].items()), flush=True)
