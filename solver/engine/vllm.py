@@ -149,6 +149,7 @@ class VllmEngine:
     async def _sample(self, request: Request, output: Any, status: Status | None) -> Sample:
         said = output.outputs[0]
         ids = list(said.token_ids)
+        self._produced += len(ids)
         if isinstance(said.stop_reason, int):
             ids = ids[:-1]
         text = await self._decoder.decode(ids)
@@ -159,7 +160,6 @@ class VllmEngine:
         if said.finish_reason == "error":
             return _failed(request, EngineError("the engine ended the request with an error"))
         count = len(said.token_ids)
-        self._produced += count
         logprob = said.cumulative_logprob
         return Sample(
             key=request.key,

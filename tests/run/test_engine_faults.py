@@ -296,6 +296,35 @@ def test_requests_that_wait_for_their_turn_can_be_dropped() -> None:
     assert set(made.outcomes().values()) == {Outcome.OK} and len(made.results) == 30
 
 
+class Signalled(FaultEngine):
+    """A signal arrives while the next engine starts."""
+
+    async def restart(self) -> None:
+        self.restarts += 1
+        raise SystemExit(143)
+
+
+def test_a_signal_while_an_engine_is_replaced_stops_the_run_and_is_no_failure() -> None:
+    """It once ended with exit 1, as if the engine were to blame."""
+    made = Line()
+    made.engine = Signalled(at_random(1), poison=one(30))
+    made.run(asked(50))
+    assert (made.stop.now, made.stop.exit_code, made.engine.restarts) == (True, 143, 1)
+    assert set(statuses(made)) == {Status.OK}, "what was finished before is kept"
+
+
+def test_who_wishes_to_stop_does_not_wait_for_another_engine() -> None:
+    made = line(8, poison=one(30), lingers=0.1)
+
+    async def interrupted() -> None:
+        await asyncio.sleep(0.02)
+        made.stop.ask(130)
+
+    made.beside = interrupted
+    made.run(asked(50))
+    assert (made.stop.now, made.stop.exit_code, made.engine.restarts) == (True, 130, 0)
+
+
 def test_no_problem_is_admitted_while_the_disk_is_full() -> None:
     made = line(4)
     made.full = True
