@@ -83,7 +83,10 @@ class Ext4:
     def cut(self) -> None:
         """The power fails now: nothing reaches the disk any more. Unmount before the next `mount`."""
         assert self._root is not None
-        fcntl.ioctl(self._root, SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+        try:
+            fcntl.ioctl(self._root, SHUTDOWN, struct.pack("I", NO_LOG_FLUSH))
+        except OSError as error:
+            pytest.skip(f"this kernel cuts no power: {error}")
 
     def unmount(self) -> None:
         """Take it away; whoever still has files open there keeps nobody waiting."""
@@ -113,7 +116,10 @@ def ext4(home: Path, megabytes: int = 64) -> Iterator[Ext4]:
     except subprocess.CalledProcessError as error:
         pytest.skip(f"no loop device: {error.stderr.strip()}")
     try:
-        disk.mount()
+        try:
+            disk.mount()
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"not even root may mount here: {error.stderr.strip()}")
         yield disk
     finally:
         disk.close()

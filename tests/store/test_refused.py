@@ -38,7 +38,10 @@ def test_a_read_only_file_system_is_told_before_an_engine_is_loaded(
         desk.lay(ROWS, REPLIES, output={"dir": str(disk / "run")})
         if begun:
             Store.create_or_open(disk / "run").close()
-        call("mount", "-o", "remount,ro", disk)
+        try:
+            call("mount", "-o", "remount,ro", disk)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"not even root may mount here: {error.stderr.strip()}")
         with pytest.raises(MachineError) as refused:
             desk.run()
         told = str(refused.value)
