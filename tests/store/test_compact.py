@@ -86,6 +86,19 @@ def test_shards_are_cut_at_their_size_and_at_other_columns(tmp_path: Path) -> No
     assert (one.shards, one.samples, one.results) == (2, made.samples, made.results)
 
 
+def test_texts_pass_a_row_group_at_a_time(tmp_path: Path) -> None:
+    """32 MB of text become one shard within the memory of two row groups."""
+    for first in range(0, 3200, 400):
+        write(tmp_path / "run", [sample(i, 0, f"{i:10000}") for i in range(first, first + 400)])
+    before, pool = pa.default_memory_pool(), pa.proxy_memory_pool(pa.default_memory_pool())
+    pa.set_memory_pool(pool)
+    try:
+        assert compact(tmp_path / "run", tmp_path / "new").shards == 1
+    finally:
+        pa.set_memory_pool(before)
+    assert 4 * 2**20 < pool.max_memory() < 16 * 2**20
+
+
 def test_columns_that_changed_between_runs_stay_apart(tmp_path: Path) -> None:
     run, new = tmp_path / "run", tmp_path / "new"
     write(run, [], [result(1)])
