@@ -50,7 +50,8 @@ def look_at(path: Path) -> Place:
     try:
         return _look(path)
     except OSError as error:
-        return Place(path, _fault(f"{path} cannot be looked at: {error.strerror or error}"))
+        fault = _fault(f"{path} cannot be looked at: {error.strerror or error}")
+        return Place(path, fault, isinstance(error, PermissionError))
 
 
 def _look(path: Path) -> Place:
@@ -77,7 +78,7 @@ def _unwritable(path: Path, folder: Path, *, is_run: bool, free: int) -> Place:
         what = f"{path} cannot {verb}: its file system is read-only"
         return Place(path, Fault(WHERE, what, f"Mount it writable or set another {WHERE}"), True, is_run, free=free)
     fault = _fault(f"{path} cannot {verb}: this user has no permission")
-    return Place(path, fault, is_run=is_run, free=free)
+    return Place(path, fault, True, is_run, free=free)
 
 
 def _fault(what: str) -> Fault:

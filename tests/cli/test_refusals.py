@@ -403,7 +403,7 @@ def test_a_place_that_cannot_be_written_to(
         assert told.err == [
             f"error: output.dir: ./out cannot {verb}: this user has no permission. Set another output.dir"
         ]
-        assert told.code == 2
+        assert told.code == 4
     read_only = os.statvfs_result((*os.statvfs(desk.home)[:8], os.ST_RDONLY, 255))
     monkeypatch.setattr(os, "statvfs", lambda _: read_only)
     for command in ("check", "run"):

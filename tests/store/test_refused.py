@@ -45,8 +45,10 @@ def test_a_read_only_file_system_is_told_before_an_engine_is_loaded(
         with pytest.raises(MachineError) as refused:
             desk.run()
         told = str(refused.value)
-        assert str(disk / "run") in told and "the file system is read-only; mount it writable or set another" in told
-        assert told.endswith("To go on: solver run job.yaml") and refused.value.exit_code == 4
+        assert str(disk / "run") in told and "file system is read-only" in told and "ount it writable or set" in told
+        assert refused.value.exit_code == 4
+        with pytest.raises(MachineError, match="the file system is read-only; mount it writable or set another"):
+            Store.create_or_open(disk / "run")  # by those who do not look first
         call("mount", "-o", "remount,rw", disk)
         assert not begun or Store.read(disk / "run").summary is None  # readable, and nothing happened
 
@@ -65,11 +67,10 @@ def powerless(desk: Desk, *words: str) -> "subprocess.CompletedProcess[str]":
 def test_missing_rights_and_impossible_places_end_in_one_line(desk: Desk) -> None:
     closed = desk.home / "closed"
     Store.create_or_open(closed / "run").close()
-    rights = "Permission denied: this user lacks the right; change the permissions, or set another"
     for mode, place, code, what in (
-        (0o500, "closed/new", 4, rights),
-        (0, "closed/run", 4, rights),
-        (0o700, "job.yaml/run", 2, "there can be no directory at"),
+        (0o500, "closed/new", 4, "this user has no permission"),
+        (0, "closed/run", 4, "this user has no permission"),
+        (0o700, "job.yaml/run", 2, "is a file"),
     ):
         closed.chmod(mode)
         desk.lay(ROWS, REPLIES, output={"dir": place})
@@ -79,7 +80,7 @@ def test_missing_rights_and_impossible_places_end_in_one_line(desk: Desk) -> Non
             closed.chmod(0o700)
         assert told.returncode == code and told.stdout == "", (place, told.stderr)
         assert len(told.stderr.splitlines()) == 1 and told.stderr.startswith("error: ") and what in told.stderr
-        assert str(desk.home / place.split("/")[0]) in told.stderr and "set another `output.dir`" in told.stderr.lower()
+        assert str(desk.home / place.split("/")[0]) in told.stderr and "Set another output.dir" in told.stderr
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
