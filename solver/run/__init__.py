@@ -31,7 +31,7 @@ from solver.run.changes import changes
 from solver.run.drive import Driver, Work
 from solver.run.examine import download, examine, read_job
 from solver.run.finish import Summary, finish, lines, shown
-from solver.run.log import LogFile, blot, variables
+from solver.run.log import LogFile, blot, discreet, variables, without_secrets
 from solver.run.open import Asked, Decisions, Say, Served, fingerprint, owed, read_input, read_model
 from solver.run.open import read_job as open_job
 from solver.run.place import look_at, short_of_room
@@ -58,6 +58,7 @@ def run(
     holds first, so that damage in finished work is found now. Raises SolverError; after InterruptedRunError everything
     durable is kept.
     """
+    say = without_secrets(say, job)
     found = examine(job, command)
     found.raise_faults()
     asked = found.asked
@@ -65,7 +66,7 @@ def run(
     for note in found.notes():
         say(note)
     served = download(found, say)
-    with _going_on(command), Store.create_or_open(Path(job.output.dir), verify=verify) as store:
+    with discreet(job), _going_on(command), Store.create_or_open(Path(job.output.dir), verify=verify) as store:
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
         for change in changes(store, job, asked.survey):
             say(change)

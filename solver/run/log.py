@@ -6,10 +6,11 @@ disk and says what is wrong with it once, and a traceback for each line would bu
 
 import logging
 import re
-from collections.abc import Collection
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from solver.errors import EngineError, MachineError
 from solver.job import Job
 from solver.redact import redact, redact_file
 
@@ -55,3 +56,18 @@ def variables(job: Job) -> frozenset[str]:
     are not written down."""
     taken = (text for keys, text in job.unexpanded.items() if keys[0] in ("engine", "prompt"))
     return frozenset(name for text in taken for name in re.findall(r"\$\{(\w+)\}", text))
+
+
+@contextmanager
+def discreet(job: Job) -> Iterator[None]:
+    """What an engine or the machine says when it fails may quote what it was given: here that is taken out."""
+    try:
+        yield
+    except (EngineError, MachineError) as error:
+        raise type(error)(redact(str(error), variables(job))) from error
+
+
+def without_secrets(say: Callable[[str], None], job: Job) -> Callable[[str], None]:
+    """Notes about a run without its secrets."""
+    names = variables(job)
+    return lambda text: say(redact(text, names))

@@ -11,6 +11,7 @@ from desk import Desk, solver
 from solver.cli import main
 from solver.engine import scripted
 from solver.engine.scripted import Reply, ScriptedEngine
+from solver.errors import EngineDeadError, EngineError, MachineError, SolverError
 from solver.records import Request, Status
 from solver.run import run as run_job
 from solver.run.examine import read_job
@@ -108,6 +109,25 @@ def test_what_an_engine_says_of_a_sample_and_writes_to_its_log_is_redacted(
     assert len(errors) == 1 and "refused with [redacted]" in str(errors)
     log = (desk.out / "_solver/logs/engine-0001.log").read_text()
     assert log.startswith("non-default args: ****") and log.endswith("****\nready\n")
+
+
+@pytest.mark.usefixtures("canaries")
+@pytest.mark.parametrize("kind", [EngineError, MachineError, EngineDeadError])
+def test_an_engine_that_fails_quotes_nothing_that_the_environment_gave(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, kind: type[SolverError]
+) -> None:
+    with_secrets(desk)
+
+    class Broken(ScriptedEngine):
+        async def start(self) -> None:
+            (desk.out / "_solver/logs/engine-0001.log").write_text(" ".join(CANARIES.values()))
+            raise kind(f"vLLM could not start: unknown value {' '.join(CANARIES.values())}")
+
+    monkeypatch.setattr(scripted, "from_block", lambda _: Broken(lambda _: ""))
+    said: list[str] = []
+    with pytest.raises(kind, match="could not start") as failed:
+        run_job(read_job(desk.job), ["solver"], say=said.append, quiet=True)
+    assert not leaks(desk, str(failed.value), *said)
 
 
 @pytest.mark.usefixtures("canaries")
