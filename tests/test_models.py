@@ -49,6 +49,34 @@ def test_a_path_without_one_is_said_and_never_downloaded(tmp_path: Path, look: C
         look(str(tmp_path / "broken"))
 
 
+def test_a_path_that_is_something_else_is_said_to_be(tmp_path: Path) -> None:
+    (tmp_path / "table.parquet").touch()
+    cases = {
+        "table.parquet": "no config.json in {}: that is a file",
+        "missing": "no config.json in {}: there is no such directory",
+    }
+    for name, what in cases.items():
+        with pytest.raises(ModelError) as refused:
+            find(str(tmp_path / name))
+        assert refused.value.faults[0].what == what.format(tmp_path / name)
+
+
+def test_which_weights_are_missing(tmp_path: Path) -> None:
+    shards = {f"layer.{number}": f"model-{number}.safetensors" for number in range(3)}
+    path = make(tmp_path / "m", **{"model.safetensors.index": {"weight_map": shards}})
+    model = find(str(path))
+    assert model is not None and model.missing == "3 of 3 files, model-0.safetensors first" and not model.complete
+    for number in (0, 2):
+        (path / f"model-{number}.safetensors").touch()
+    assert model.missing == "1 of 3 files, model-1.safetensors first"
+    (path / "model-1.safetensors").touch()
+    assert model.complete and not model.missing
+    bare = find(str(make(tmp_path / "bare")))
+    assert bare is not None and bare.missing == "no *.safetensors"
+    (tmp_path / "bare/pytorch_model.bin").touch()
+    assert not bare.complete, "pickled weights are none"
+
+
 def test_the_context_is_the_position_table_despite_rope_scaling(tmp_path: Path) -> None:
     scaled = {"max_position_embeddings": 32768, "rope_scaling": {"rope_type": "dynamic", "factor": 6.0}}
     model = find(str(make(tmp_path / "m", scaled)))
@@ -190,6 +218,13 @@ def test_weights_are_read_once_until_they_change(model: Path, monkeypatch: pytes
     (model / "a.safetensors").write_bytes(b"A" * 100)
     os.utime(model / "a.safetensors", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     assert model_facts(model)["model.weights"] != first["model.weights"] and read[2:] == ["a.safetensors"]
+
+
+def test_weights_that_are_too_many_to_read_now_are_left_out_until_they_are_known(model: Path) -> None:
+    small = model_facts(model, at_most=150)
+    assert set(small) == {"model.config", "model.tokenizer"}
+    whole = model_facts(model, at_most=200)
+    assert model_facts(model, at_most=0) == whole == model_facts(model), "once hashed they are known"
 
 
 @pytest.mark.parametrize("memory", ["not json", "[]", "null", '{"x": 1}'])
