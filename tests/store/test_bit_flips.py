@@ -164,7 +164,7 @@ def test_a_hundred_flipped_bits(desk: Desk) -> None:
 
 @pytest.mark.soak
 def test_five_hundred_flipped_bits(desk: Desk) -> None:
-    counts = flip_everywhere(desk, 500, 1, 2)
+    counts = flip_everywhere(desk, 500, 5, 2)
     print(
         f"\nbit flips: {counts['flips']}, {counts['where it matters']} of them in pages and footers: all noticed "
         f"({counts['noticed']} in all), no wrong vote, {counts['mended']} mended"
