@@ -55,12 +55,12 @@ class Suspects:
     def asked(self, key: SampleKey) -> None:
         """A request begins; one that witnessed deaths in an earlier process is tried apart at once.
 
-        What was counted there is one death short of a verdict at most: nobody is condemned on hearsay.
+        Whatever was counted there, a verdict takes another death here: nobody is condemned on hearsay.
         """
         self._active.add(key)
         witnessed, solo = self._known.pop(key, (0, 0))
         if witnessed:
-            self._witnessed[key], self._solo[key] = witnessed, min(solo, SOLO - 1)
+            self._witnessed[key], self._solo[key] = witnessed, solo
             self._since[key] = self.finished
         if key[:3] in self._condemned:
             self._since.setdefault(key, self._condemned[key[:3]])

@@ -11,7 +11,7 @@ from fault_engine import FaultEngine, Which, at_random
 from line import Line, asked
 
 from solver.engine.scripted import Reply
-from solver.errors import EngineError
+from solver.errors import EngineDeadError, EngineError
 from solver.records import Outcome, Request, Sample, SampleKey, Status
 from solver.run.poison import Suspects
 from solver.strategies.self_consistency import SelfConsistency
@@ -59,8 +59,7 @@ def _request(key: SampleKey) -> Request:
     return Request(key, "answer", (), "", None, Sampling(), 0)
 
 
-@pytest.mark.parametrize("where", [0.0, 0.4, 0.9999])
-@pytest.mark.parametrize("slots", [2, 64])
+@pytest.mark.parametrize(("where", "slots"), [(0.0, 64), (0.4, 2), (0.9999, 64)])
 def test_one_poison_among_a_thousand_requests_costs_one_row(where: float, slots: int) -> None:
     one_poison_in(1000, where, slots)
 
@@ -74,7 +73,7 @@ def test_one_poison_among_ten_thousand_requests_costs_one_row() -> None:
     )
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_twenty_deaths_by_chance_cost_nothing_but_time(seed: int) -> None:
     made = line(16, deaths=20, every=25, seed=seed)
     made.run(asked(250))
@@ -105,7 +104,7 @@ def test_three_poisons_at_once_are_all_found_and_nobody_else_is_blamed() -> None
     assert bad == guilty and statuses(made)[Status.OK] == 57
 
 
-@pytest.mark.parametrize("slots", [1, 4, 64])
+@pytest.mark.parametrize("slots", [1, 64])
 @pytest.mark.parametrize("worked", [0, 57])
 @pytest.mark.parametrize("problems", [16, 100])
 def test_an_engine_that_is_broken_ends_the_run_and_blames_no_row(slots: int, worked: int, problems: int) -> None:
@@ -149,7 +148,11 @@ def test_what_an_earlier_process_saw_shortens_the_search() -> None:
     again = line(32, poison=one(301), lingers=1e-6)
     again.known, again.stored = left, made.durable()
     again.run(asked(125))
-    assert statuses(again)[Status.QUARANTINED] == 1 and again.engine.restarts < 6
+    (bad,) = (sample.key for sample in again.samples if sample.status is Status.QUARANTINED)
+    unwarned = line(32, poison=one(301), lingers=1e-6)
+    unwarned.stored = made.durable()
+    unwarned.run(asked(125))
+    assert again.engine.asked[bad] < unwarned.engine.asked[bad]
     assert len(made.samples) + len(again.samples) == 500 and not deaths(again)
 
 
@@ -323,6 +326,51 @@ def test_who_wishes_to_stop_does_not_wait_for_another_engine() -> None:
     made.beside = interrupted
     made.run(asked(50))
     assert (made.stop.now, made.stop.exit_code, made.engine.restarts) == (True, 130, 0)
+
+
+class Slow(FaultEngine):
+    """Takes its time to start again."""
+
+    async def restart(self) -> None:
+        await asyncio.sleep(0.5)
+        await super().restart()
+
+
+def test_a_request_that_waits_for_the_next_engine_can_be_dropped_at_once() -> None:
+    made = Line()
+    made.engine = Slow(at_random(1), poison=one(0, n=1), slots=8)
+    ended: list[tuple[Status, int]] = []
+
+    async def drop() -> None:
+        await asyncio.sleep(0.1)
+        waiting = [key for key in made.engine.asked if key.row_id[-1] == 1]
+        await made.driver.abort(waiting[0])
+        await asyncio.sleep(0.05)
+        ended.extend((sample.status, made.engine.restarts) for sample in made.samples)
+
+    made.engine.inner = type(made.engine.inner)(lambda _: Reply("\\boxed{1}", seconds=0.05), slots=8)
+    made.beside = drop
+    made.run(asked(3), SelfConsistency(1))
+    assert ended == [(Status.CANCELLED, 0)], "before the next engine was there, and it never saw the request"
+
+
+class Mute(FaultEngine):
+    """When it dies it tells one request, and leaves the others without a word."""
+
+    async def generate(self, request: Request, watch: object = None) -> Sample:
+        if self.restarts == 0 and len(self.asked) == 10:
+            raise EngineDeadError("gone")
+        if self.restarts == 0 and len(self.asked) > 5:
+            self.asked[request.key] += 1
+            await asyncio.Event().wait()
+        return await super().generate(request)
+
+
+def test_requests_that_a_dead_engine_forgot_are_freed_from_it() -> None:
+    made = Line()
+    made.engine = Mute(at_random(1), slots=8)
+    made.run(asked(20))
+    assert statuses(made) == {Status.OK: 80} and made.engine.restarts == 1
 
 
 def test_no_problem_is_admitted_while_the_disk_is_full() -> None:
