@@ -133,5 +133,11 @@ class FaultEngine:
         await asyncio.sleep(0.002)
         self._life = Life(self.restarts)
 
+    async def start(self) -> None:
+        """Nothing to load."""
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
     async def abort(self, key: SampleKey) -> None:
         await self.inner.abort(key)
