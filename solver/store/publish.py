@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from traceback import clear_frames
 from typing import BinaryIO, TypeVar
 
 from solver.errors import DiskFullError, MachineError, NotARunError, StoreError
@@ -95,12 +96,23 @@ def publish(target: Path, tmp: Path, write: Callable[[BinaryIO], T], *, replace:
             if not replace and target.exists():
                 raise FileExistsError(errno.EEXIST, "the name is taken; shards are never replaced", str(target))
             os.rename(temporary, target)
-        except BaseException:
+        except BaseException as error:
+            _let_go(error)
             with suppress(OSError):
                 os.unlink(temporary)
             raise
         sync_directory(target.parent)
     return written
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Free now what the failed frames hold: an unfinished parquet writer writes its end, to a closed file, as it dies.
+
+    Left to the garbage collector it would do so in the midst of something else.
+    """
+    while error is not None:
+        clear_frames(error.__traceback__)
+        error = error.__context__
 
 
 def _write_durably(path: Path, write: Callable[[BinaryIO], T]) -> T:

@@ -217,7 +217,7 @@ def every_point(tmp_path: Path, writes: int = 1, others: int = 1) -> Counter[str
 
 
 def test_an_error_at_any_call_loses_nothing_and_is_told(tmp_path: Path) -> None:
-    assert set(every_point(tmp_path, writes=331, others=61)) == {"went on", "full", "failed"}
+    assert set(every_point(tmp_path, writes=541, others=97)) == {"went on", "full", "failed"}
 
 
 @pytest.mark.soak
