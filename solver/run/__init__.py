@@ -15,7 +15,7 @@ import logging
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,11 @@ def run(
     durable is kept.
     """
     say = without_secrets(say, job)
+    with discreet(job), _leaving(command):
+        return _run(job, command, verify=verify, say=say, quiet=quiet)
+
+
+def _run(job: Job, command: Sequence[str], *, verify: bool, say: Say, quiet: bool) -> Summary:
     found = examine(job, command)
     found.raise_faults()
     asked = found.asked
@@ -66,7 +71,7 @@ def run(
     for note in found.notes():
         say(note)
     served = download(found, say)
-    with discreet(job), _going_on(command), Store.create_or_open(Path(job.output.dir), verify=verify) as store:
+    with _going_on(command), Store.create_or_open(Path(job.output.dir), verify=verify) as store:
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
         for change in changes(store, job, asked.survey):
             say(change)
@@ -92,7 +97,7 @@ def revote(directory: Path, overrides: Sequence[str] = (), *, say: Say = lambda 
         job = open_job(directory / "job.yaml", overrides)
     asked = read_input(job)
     command = ("solver", "revote", str(directory))
-    with _going_on(command), Store.create_or_open(directory, verb="revote") as store:
+    with _leaving(command), _going_on(command), Store.create_or_open(directory, verb="revote") as store:
         summary = _Owner(asked, Served(), store, Recorded(), say=say, quiet=quiet, command=command).work()
         store.write_job(resolved(job, directory))
         return summary
@@ -184,9 +189,10 @@ class _Owner:
         )
         unwritten: DiskFullError | None = None
         progress = Progress(self._counters, quiet=self._quiet)
-        try:
-            await self._start()
-            with listening(stop, self._say):  # until everything is flushed
+        with ExitStack() as ears:  # from the first sample until everything is flushed and the engine is gone
+            try:
+                await self._start()
+                ears.enter_context(listening(stop, self._say))
                 self._counters.started = time.monotonic()
                 progress.start()
                 try:
@@ -195,15 +201,15 @@ class _Owner:
                 finally:
                     await writer.close()
                     seconds = self._counters.seconds()
-        except DiskFullError as error:
-            if stop.exit_code is None:
-                raise
-            unwritten = error
-        finally:
-            gc.unfreeze()
-            await progress.stop()
-            await self._engine.close()
-            await grader.close()
+            except DiskFullError as error:
+                if stop.exit_code is None:
+                    raise
+                unwritten = error
+            finally:
+                gc.unfreeze()
+                await progress.stop()
+                await self._engine.close()
+                await grader.close()
         if stop.exit_code is not None and (unwritten or stop.now or self._counters.problems < int(wanted.sum())):
             raise self._interrupted(stop.exit_code, writer, unwritten)
         return seconds
@@ -265,6 +271,17 @@ class _Owner:
         if unwritten is not None:
             kept += f"; {unwritten} and will be made again"
         return InterruptedRunError(f"stopped: {kept}. {self._resume}", exit_code)
+
+
+@contextmanager
+def _leaving(command: Sequence[str]) -> Iterator[None]:
+    """Whoever stops a run before its first sample or after its last gets the command that goes on."""
+    try:
+        with breaking_off():
+            yield
+    except SystemExit as left:
+        code = left.code if isinstance(left.code, int) else 1
+        raise InterruptedRunError(f"stopped; what is durable is kept. To go on: {shlex.join(command)}", code) from None
 
 
 @contextmanager

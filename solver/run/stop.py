@@ -1,7 +1,8 @@
 """The user's wish to stop: signals -> `Stop`, which the driver obeys.
 
 Ctrl-C once: no new problems, running samples get some time, everything is flushed. Twice: flush at once.
-SIGTERM: flush at once, exit code 143. While the engine starts there is nothing to lose: any of them ends it.
+SIGTERM: flush at once, exit code 143. Before the first sample and after the last there is nothing to lose: any of them
+breaks off what is going on.
 """
 
 import asyncio
@@ -39,7 +40,7 @@ class Stop:
 
 @contextmanager
 def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
-    """Inside the running event loop: SIGINT and SIGTERM become wishes.
+    """Inside the running event loop: SIGINT and SIGTERM become wishes; afterwards what was there before hears them.
 
     After a wish both stay ignored, so that an impatient third Ctrl-C cannot hit the process while it takes leave;
     a Python program that goes on living after InterruptedRunError sets its own handlers again.
@@ -51,20 +52,23 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
         gently = f"stopping: no new problems, running samples get {GRACE:.0f} s (Ctrl-C again: at once)"
         say("stopping now" if stop.now else gently)
 
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     loop.add_signal_handler(signal.SIGINT, interrupted)
     loop.add_signal_handler(signal.SIGTERM, lambda: stop.ask(143, at_once=True))
     try:
         yield
     finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
-            if stop.gently:
-                signal.signal(number, signal.SIG_IGN)
+            signal.signal(number, signal.SIG_IGN if stop.gently else handler)
 
 
 @contextmanager
 def breaking_off() -> Iterator[None]:
-    """Where the loop is blocked (an engine starting): SIGINT and SIGTERM raise SystemExit with the exit code."""
+    """Outside the loop, or where it is blocked (an engine starting): SIGINT and SIGTERM raise SystemExit.
+
+    Its code is the exit code. Handlers that somebody set meanwhile stay.
+    """
 
     def leave(number: int, _: FrameType | None) -> None:
         raise SystemExit(128 + number)
@@ -74,4 +78,5 @@ def breaking_off() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            if signal.getsignal(number) is leave:
+                signal.signal(number, handler)
