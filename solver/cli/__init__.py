@@ -5,6 +5,7 @@ runs, so that `solver --help` is instant.
 """
 
 import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -47,6 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         code = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
     except click.exceptions.Abort:  # how click tells Ctrl-C
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second one must not hit what is left to say
         say(f"interrupted. To go on: {shlex.join(['solver', *(sys.argv[1:] if arguments is None else arguments)])}")
         code = 130
     except click.ClickException as error:

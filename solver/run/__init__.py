@@ -96,7 +96,7 @@ def revote(directory: Path, overrides: Sequence[str] = (), *, say: Say = lambda 
     with Store.read(directory):
         job = open_job(directory / "job.yaml", overrides)
     asked = read_input(job)
-    command = ("solver", "revote", str(directory))
+    command = ["solver", "revote", str(directory), *(word for text in overrides for word in ("-o", text))]
     with _leaving(command), _going_on(command), Store.create_or_open(directory, verb="revote") as store:
         summary = _Owner(asked, Served(), store, Recorded(), say=say, quiet=quiet, command=command).work()
         store.write_job(resolved(job, directory))
@@ -120,8 +120,11 @@ class _Owner:
         self._asked, self._served, self._store, self._engine = asked, served, store, made
         self._say, self._quiet = say, quiet
         self._resume = f"To go on: {shlex.join(command)}"
+        self._told = 0
         self._job = asked.job
         self._revote = isinstance(made, Recorded)
+        again = f"To mend it: solver run {shlex.quote(str(store.path / 'job.yaml'))}"
+        self._mend = again if self._revote else self._resume
         self._strategy = strategies.make(self._job.strategy, self._job.n)
         self._decisions = Decisions(self._job, self._strategy, asked.survey, revote=self._revote)
         self._counters = Counters(total=asked.survey.rows)
@@ -132,8 +135,7 @@ class _Owner:
         started = time.monotonic()
         wanted = owed(self._decisions, self._store.done_rows)
         self._counters.done_before = len(wanted) - int(wanted.sum())
-        for note in self._store.notes:
-            self._say(note)
+        self._tell()
         if self._counters.done_before or (self._store.epoch or 1) > 1:
             more = f"{int(wanted.sum()):,} to do" if wanted.any() else "nothing to generate"
             self._say(f"resuming {shown(self._store.path)}: {self._counters.done_before:,} problems done, {more}")
@@ -143,13 +145,18 @@ class _Owner:
         with self._logged():
             driven = asyncio.run(self._drive(wanted)) if wanted.any() else None
         seconds = time.monotonic() - started if driven is None else driven
-        told = len(self._store.notes)
+        self._tell()
         summary = finish(self._store, self._job, self._counters, seconds, self._decisions.current())
-        lost = self._asked.survey.rows - summary.stats.problems
-        if lost:
-            damage = " ".join(self._store.notes[told:] or self._store.notes)
-            raise StoreError(f"{lost:,} problems have lost their results: {damage}. {self._resume}")
+        self._tell()
+        if lost := self._asked.survey.rows - summary.stats.problems:
+            raise StoreError(f"{lost:,} problems have lost their results: {' '.join(self._store.notes)}. {self._mend}")
         return summary
+
+    def _tell(self) -> None:
+        """Say what was found damaged or half done since the last time."""
+        for note in self._store.notes[self._told :]:
+            self._say(note)
+        self._told = len(self._store.notes)
 
     @contextmanager
     def _logged(self) -> Iterator[None]:

@@ -61,12 +61,12 @@ def _grew(old: Any, new: Any) -> bool:
 
 
 def _rows_changed(store: "Store", survey: "Survey") -> Iterator[str]:
-    """Rows with a result that are no longer in the input; new rows, where the last run came to its end."""
+    """Rows with a result that are no longer in the input; new rows, where the last run ended with nothing missing."""
     had, still = store.rows_with_results(survey.row_ids())
     if gone := had - still:
         rows = "1 row of the last run is" if gone == 1 else f"{gone:,} rows of the last run are"
         yield f"{rows} no longer in the input: kept in the samples, left out of the results"
-    if store.was_finished and (added := survey.rows - still):
+    if store.was_finished and not store.notes and (added := survey.rows - still):
         yield f"{added:,} {'row is' if added == 1 else 'rows are'} new in the input"
 
 

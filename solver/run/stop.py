@@ -67,10 +67,13 @@ def listening(stop: Stop, say: Callable[[str], None]) -> Iterator[None]:
 def breaking_off() -> Iterator[None]:
     """Outside the loop, or where it is blocked (an engine starting): SIGINT and SIGTERM raise SystemExit.
 
-    Its code is the exit code. Handlers that somebody set meanwhile stay.
+    Its code is the exit code. After the first both are ignored, as after a wish (see `listening`). Handlers that
+    somebody set meanwhile stay.
     """
 
     def leave(number: int, _: FrameType | None) -> None:
+        for each in before:
+            signal.signal(each, signal.SIG_IGN)
         raise SystemExit(128 + number)
 
     before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}

@@ -82,7 +82,7 @@ class Ledger:
                 if self._epoch is None:
                     raise
                 self._lost_late = True
-                self._set_aside({damage.shard: str(damage)})
+                self._set_aside({damage.shard: damage.found})
 
     def void_unfounded(self) -> None:
         """Before finishing: where damage was met under way, this start may have decided problems by what was lost
@@ -116,7 +116,7 @@ class Ledger:
                 self._inspect(shard, verify)
                 found.append(read(shard))
             except CorruptShardError as damage:
-                damaged[shard] = str(damage)
+                damaged[shard] = damage.found
         return found
 
     def _inspect(self, shard: Shard, verify: bool) -> None:
@@ -176,7 +176,7 @@ class Ledger:
                 lost = rows_without_samples(results, samples)
                 break
             except CorruptShardError as another:
-                damaged[another.shard] = str(another)
+                damaged[another.shard] = another.found
         if lost:
             self._voids = [*self._voids, _publish_void(self._layout, self._epoch, lost)]
         for shard, reason in sorted(damaged.items()):

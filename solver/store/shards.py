@@ -50,15 +50,15 @@ class Shard(NamedTuple):
 
 
 class CorruptShardError(StoreError):
-    """A shard whose bytes are not what was written; carries it, so that the owner can set it aside."""
+    """A shard whose bytes are not what was written; carries it, so that the owner can set it aside.
+
+    found: what is wrong, without the advice to a reader.
+    """
 
     def __init__(self, shard: Shard, reason: object) -> None:
         self.shard = shard
-        what = " ".join(str(reason).split())
-        super().__init__(
-            f"{shard.path} is damaged ({what}). "
-            "`solver run --verify` with the same job sets it aside and redoes its rows"
-        )
+        self.found = f"{shard.path} is damaged ({' '.join(str(reason).split())})"
+        super().__init__(f"{self.found}. `solver run --verify` with the same job sets it aside and redoes its rows")
 
 
 def shard_path(table: Path, epoch: int, worker: int, seq: int) -> Path:

@@ -38,6 +38,25 @@ def test_damage_that_is_met_under_way_is_said_and_mended_by_the_next_run(desk: D
     assert len(results) == 20 and not results["p19"]["correct"] and results["p0"]["correct"]
 
 
+def test_damage_that_is_met_while_samples_are_added_is_said_and_mended_at_once(desk: Desk) -> None:
+    """It once was set aside and drawn again without a word."""
+    long = [f"{'long words ' * 400}{number} \\boxed{{1}}" for number in range(40)]
+    desk.lay(ROWS, long, sampling={"max_tokens": 5000}).run()
+    damage(next((desk.out / "samples").iterdir()))
+    assert desk.run("sampling.n=6").exit_code == 0
+    said = "\n".join(desk.said)
+    assert said.count("set aside in _solver/bad") == 1 and "--verify" not in said
+    assert {row["n_samples"] for row in desk.results().values()} == {6}
+
+
+def test_a_revote_that_meets_damage_names_what_mends_it(desk: Desk) -> None:
+    long = [f"{'long words ' * 400}{number} \\boxed{{1}}" for number in range(40)]
+    desk.lay(ROWS, long, sampling={"max_tokens": 5000}).run()
+    damage(next((desk.out / "samples").iterdir()))
+    with pytest.raises(StoreError, match=r"solver run \S*out/job\.yaml"):
+        desk.revote("sampling.n=2")
+
+
 def test_grading_workers_that_cannot_start_end_the_run_and_spoil_no_problem(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
