@@ -223,7 +223,9 @@ def test_the_store_benchmark_writes_texts_that_compress_like_real_ones() -> None
     assert 1.9 < len(data) / len(pa.compress(data, codec="zstd", asbytes=True)) < 2.5
 
 
-@pytest.mark.parametrize("scattered", [[], ["--scattered"]], ids=["at the end", "scattered"])
+@pytest.mark.parametrize(
+    "scattered", [pytest.param([], marks=pytest.mark.soak), ["--scattered"]], ids=["at the end", "scattered"]
+)
 def test_the_resume_benchmark_finds_every_finished_problem_done(tmp_path: Path, scattered: list[str]) -> None:
     ended = script("bench_resume.py", tmp_path, "--problems", "400", "--shards", "3", *scattered)
     assert ended.returncode == 0, ended.stderr

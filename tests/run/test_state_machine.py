@@ -284,8 +284,8 @@ def drive(reaper: Reaper, examples: int, steps: int, *, derandomize: bool) -> No
     run_state_machine_as_test(Hands, settings=profile)
 
 
-def test_a_hundred_and_fifty_things_that_people_do_to_a_run(reaper: Reaper) -> None:
-    drive(reaper, 5, 30, derandomize=True)
+def test_sixty_things_that_people_do_to_a_run(reaper: Reaper) -> None:
+    drive(reaper, 3, 20, derandomize=True)
 
 
 @pytest.mark.soak

@@ -11,10 +11,10 @@ from store_rows import DECISION, row_id
 
 from solver.store import Store
 
-PROBLEMS, N, KILLS = 240, 4, 30
+PROBLEMS, N, KILLS = 240, 4, 12
 
 
-def test_thirty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+def test_a_dozen_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     run, acknowledged = tmp_path / "run", tmp_path / "acknowledged"
     driver = [sys.executable, str(Path(__file__).with_name("crash_driver.py")), str(run), str(acknowledged)]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -24,7 +24,7 @@ def test_thirty_kills_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     endings = told.stdout.split("\n")[:-1]
     assert endings[-1] == "exit 0" and set(endings) <= {"9", "exit 0"}, told.stderr
     starts = {path.name[:9] for path in (run / "samples").iterdir()}
-    assert endings.count("9") > 5 and len(starts) > 3, "too few owners were killed at work: nothing was tested"
+    assert endings.count("9") > 3 and len(starts) > 3, "too few owners were killed at work: nothing was tested"
 
     lines = [line.split() for line in acknowledged.read_text().splitlines()]
     finished = {(int(line[1]), int(line[2])): line[4] for line in lines if line[0] == "sample" and line[3] == "ok"}
