@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +15,7 @@ import pyarrow as pa
 from solver.errors import StoreError
 from solver.records import Sample, SampleKey
 from solver.store import manifest, swap
-from solver.store.current import kept_results, sample_masks
+from solver.store.current import Kept, kept_results, sample_masks
 from solver.store.index import Decisions, Ids, InputRows, Mask, Pair, Placed, answers, chosen
 from solver.store.layout import Layout
 from solver.store.ledger import Ledger
@@ -39,11 +40,13 @@ class Store:
         self.notes = ledger.notes
         self._layout, self._ledger, self._lock = layout, ledger, lock
         self._settled = False
+        self._writers: list[Writer] = []
 
     @classmethod
     def create_or_open(cls, path: Path, *, verb: str = "run", verify: bool = False) -> "Store":
         """Own the run directory: create what is missing, lock it, claim an epoch, mend what a kill left behind.
 
+        verb: what the owner is about to do; a `revote`, who cannot make samples again, is refused where some are lost.
         verify: read every byte of every shard, not only the keys, so that damage inside texts is found now.
         Raises LockedError naming the holder, StoreError for a directory that is something else, MachineError.
         """
@@ -55,7 +58,7 @@ class Store:
             with disk_errors("empty", layout.tmp):
                 empty_directory(layout.tmp)
             mended = swap.recover(layout)
-            ledger = Ledger(layout, epoch=epoch, verify=verify)
+            ledger = Ledger(layout, epoch=epoch, verify=verify, may_lose_samples=verb != "revote")
         except BaseException:
             lock.release()
             raise
@@ -122,15 +125,14 @@ class Store:
     @property
     def finished(self) -> bool:
         """Whether the last owner came to its end: the manifest is of the latest epoch."""
-        written = swap.read_json(self._layout.manifest) or {}
-        return bool(written) and written.get("epoch") == max(_epochs(self._layout), default=0)
+        written = (swap.read_json(self._layout.manifest) or {}).get("epoch")
+        return bool(written) and written == max(_epochs(self._layout), default=0)
 
     @property
     def was_finished(self) -> bool:
         """Whether the owner before this one (for a reader: the last one) came to its end."""
-        written = swap.read_json(self._layout.manifest) or {}
-        before = [epoch for epoch in _epochs(self._layout) if epoch != self.epoch]
-        return bool(written) and written.get("epoch") == max(before, default=0)
+        written = (swap.read_json(self._layout.manifest) or {}).get("epoch")
+        return bool(written) and written == max((one for one in _epochs(self._layout) if one != self.epoch), default=0)
 
     def rows_with_results(self, ids: npt.NDArray[np.bytes_]) -> tuple[int, int]:
         """How many rows had a durable result at opening, and how many of these are among `ids` (dtype S16)."""
@@ -141,13 +143,15 @@ class Store:
     def summary(self) -> dict[str, Any] | None:
         """What the last `finish` was given; None before the first."""
         written = swap.read_json(self._layout.manifest)
-        return None if written is None else dict(written["summary"])
+        with swap.as_we_wrote(self._layout.manifest):
+            return None if written is None else dict(written["summary"])
 
     # What the tables say
 
     def sample_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The samples table, one copy per key, as stored (see tables.py on surrogates); oldest shard first."""
-        shards = list_shards(self._layout.samples)
+        self._refuse_gaps()
+        shards = swap.counted_samples(self._layout)
         return _masked(shards, sample_masks(shards), columns)
 
     def result_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
@@ -182,9 +186,20 @@ class Store:
 
     def _result_masks(self, shards: Sequence[Shard]) -> Sequence[Mask | None]:
         """Which rows of each shard are the table. None: all of them, as `finish` left it; no key need be read."""
+        self._refuse_gaps()
         if self._settled or (self._lock is None and self.finished):  # asked after the shards were listed
             return [None] * len(shards)
         return [kept.mask for kept in kept_results(shards, self._ledger.voids, None)]
+
+    def _refuse_gaps(self) -> None:
+        """Raises StoreError for a reader of a table of which shards are gone; the owner has dealt with that."""
+        if self._lock is None and (gone := manifest.missing(self._layout)):
+            more = f" and {len(gone) - 1} more are" if len(gone) > 1 else " is"
+            job = shlex.quote(str(self.path / "job.yaml"))
+            raise StoreError(
+                f"{gone[0].path}{more} gone, though manifest.json lists what belongs there. "
+                f"Put back what was taken away, or make it again: solver run {job}"
+            )
 
     # What only the owner does
 
@@ -213,7 +228,7 @@ class Store:
     ) -> Writer:
         """A writer in this process. Other processes make their own `Writer(path, epoch=store.epoch, worker=n)`."""
         self._settled = False
-        return Writer(
+        made = Writer(
             self.path,
             epoch=self._owned(),
             worker=worker,
@@ -226,16 +241,19 @@ class Store:
             say=say,
             in_flight=in_flight,
         )
+        self._writers.append(made)
+        return made
 
     def finish(
         self, summary: Mapping[str, Any], current: Iterable[Pair] | Iterable[Placed] | InputRows | None = None
     ) -> None:
-        """Make the results table exact, then write the dataset card and the manifest, which comes last.
+        """Make both tables exact, then write the dataset card and the manifest, which comes last.
 
         current: the input as it is now, as arrays or as (row id, decision, row) of each. Results with another decision,
         of rows that are gone, or that a later one replaced move to `_solver/superseded/`; one whose row moved gets its
         new `row`. Pairs without the row leave it as it was. A row may come with several decisions. None keeps the
-        latest of each.
+        latest of each. Of several copies of a sample the one that stands stays (see `index.chosen`).
+        Where the input has rows without a result, the run does not count as finished.
         summary: stored in the manifest; its `name` and `model` appear in the card. All writers must be closed.
         """
         epoch = self._owned()
@@ -247,18 +265,39 @@ class Store:
             shards = swap.counted_results(self._layout)
             kept = kept_results(shards, self._ledger.voids, wanted)
             rows = sum(int(keep.mask.sum()) for keep in kept)
-            swap.exchange(self._layout, epoch, shards, kept, lambda id_: self._commit(id_, epoch, rows, summary))
+            complete = wanted is None or rows >= wanted.distinct
+            ends = epoch if complete else 0  # of no start: a table with gaps ends none
+            going = [*zip(shards, kept, strict=True), *self._copies()]
+            swap.exchange(self._layout, epoch, going, lambda id_: self._commit(id_, ends, rows, summary))
 
         self._ledger.mending(once)
+        self._ledger.forget_places()
         self._settled = True
+
+    def _copies(self) -> list[tuple[Shard, Kept]]:
+        """For each samples shard the copies that stand; nothing where no key can be there twice, and no key is read.
+
+        Copies come of a later start, or of a flush that failed after its rename: more rows than the writer counts.
+        """
+        shards = swap.counted_samples(self._layout)
+        settled = manifest.settled(self._layout)
+        fresh = [shard for shard in shards if shard.relative not in settled]
+        if not fresh:
+            return []
+        if all(shard.epoch == self.epoch for shard in shards):
+            rows = sum(file["rows"] for file in manifest.describe(fresh, self._ledger.rows))
+            if rows == sum(writer.durable_samples for writer in self._writers):
+                return []
+        masks = sample_masks(shards)
+        return [(shard, Kept(mask, None)) for shard, mask in zip(shards, masks, strict=True)]
 
     def _commit(self, swap_id: str | None, epoch: int, results: int, summary: Mapping[str, Any]) -> None:
         going = swap.read_json(self._layout.swap) if swap_id else None
         old = set(going["old"]) if going else set()
-        samples = list_shards(self._layout.samples)
-        kept = [shard for shard in list_shards(self._layout.results) if shard.path.name not in old]
-        files = manifest.describe([*samples, *kept], self._ledger.rows)
-        count = sum(file["rows"] for file in files[: len(samples)])
+        tables = (self._layout.samples, self._layout.results)
+        kept = [shard for table in tables for shard in list_shards(table) if shard.relative not in old]
+        files = manifest.describe(kept, self._ledger.rows)
+        count = sum(file["rows"] for file, shard in zip(files, kept, strict=True) if shard.path.parent == tables[0])
         manifest.write_card(self._layout, samples=count, results=results, summary=summary)
         manifest.write_manifest(self._layout, files, epoch=epoch, swap=swap_id, summary=summary)
 

@@ -9,7 +9,9 @@ Damage is met in two ways. A reader raises. The owner sets the shard aside: into
 """
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
@@ -18,16 +20,19 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from solver.errors import StoreError
 from solver.records import Sample
 from solver.store.current import Voids, read_results_keys, read_sample_rows, rows_without_samples
 from solver.store.index import I64, U64, Decisions, Ids, Mask, Places
 from solver.store.layout import Layout
+from solver.store.manifest import missing
 from solver.store.publish import disk_errors, move, publish_text
-from solver.store.shards import CorruptShardError, RowGroups, Shard, footer_hash, list_shards, read_columns
-from solver.store.swap import as_we_wrote, counted_results, read_json
+from solver.store.shards import CorruptShardError, RowGroups, Shard, footer_hash, read_columns
+from solver.store.swap import as_we_wrote, counted_results, counted_samples, read_json
 from solver.store.tables import samples_of_batch
 
 T = TypeVar("T")
+READERS = 2  # shards read at once at opening: decoding leaves the interpreter free
 ONE_BY_ONE = 4  # problems that a reader asks for before he learns where the samples of all of them lie
 
 
@@ -35,12 +40,16 @@ class Ledger:
     """The index of one run directory.
 
     epoch: the owner's, who may set damaged shards aside; None for a reader, to whom they are CorruptShardError.
-    verify: look at every byte of every shard, not only at the keys. rows: how many the shards hold that were read.
+    verify: look at every byte of every shard, not only at the keys. may_lose_samples: False for an owner who cannot
+    make samples again: lost ones are a StoreError, and nothing is set aside. rows: how many the shards hold that were
+    read.
     """
 
-    def __init__(self, layout: Layout, *, epoch: int | None, verify: bool = False) -> None:
+    def __init__(
+        self, layout: Layout, *, epoch: int | None, verify: bool = False, may_lose_samples: bool = True
+    ) -> None:
         self.notes: list[str] = []
-        self._layout, self._epoch = layout, epoch
+        self._layout, self._epoch, self._may_lose_samples = layout, epoch, may_lose_samples
         self._voids = read_voids(layout)
         self._groups = RowGroups()
         self._footers = _listed_footers(layout)
@@ -89,18 +98,20 @@ class Ledger:
         later. Such results do not count either, and the next start decides their problems anew."""
         if not self._lost_late or self._epoch is None:
             return
-        lost = rows_without_samples(counted_results(self._layout), list_shards(self._layout.samples))
+        lost = rows_without_samples(counted_results(self._layout), counted_samples(self._layout))
         if lost:
             self._voids = [*self._voids, _publish_void(self._layout, self._epoch + 1, lost)]
             self.notes.append(f"{len(lost)} problems were decided by samples that turned out to be damaged later")
 
     def _look_at_everything(self, verify: bool) -> None:
         """Learn decisions and places in one pass over all shards; what is damaged is set aside, all at once."""
+        if gone := missing(self._layout):
+            self._set_aside({shard: f"{shard.path}, which manifest.json lists, is gone" for shard in gone})
         while True:
             damaged: dict[Shard, str] = {}
             results = self._whole(counted_results(self._layout), self._read_results, verify, damaged)
             self._decisions = _joined(results)
-            places = self._whole(list_shards(self._layout.samples), self._read_owed, verify, damaged)
+            places = self._whole(counted_samples(self._layout), self._read_owed, verify, damaged)
             if not damaged:
                 self._places = _Map(places)
                 return
@@ -110,13 +121,21 @@ class Ledger:
         self, shards: Sequence[Shard], read: Callable[[Shard], T], verify: bool, damaged: dict[Shard, str]
     ) -> list[T]:
         """What `read` finds in every shard that is whole; why the others are not goes to `damaged`."""
-        found: list[T] = []
-        for shard in shards:
+
+        def look(shard: Shard) -> T | CorruptShardError:
             try:
                 self._inspect(shard, verify)
-                found.append(read(shard))
+                return read(shard)
             except CorruptShardError as damage:
-                damaged[shard] = damage.found
+                return damage
+
+        found: list[T] = []
+        with ThreadPoolExecutor(READERS, thread_name_prefix="store-reader") as pool:
+            for shard, seen in zip(shards, pool.map(look, shards), strict=True):
+                if isinstance(seen, CorruptShardError):
+                    damaged[shard] = seen.found
+                else:
+                    found.append(seen)
         return found
 
     def _inspect(self, shard: Shard, verify: bool) -> None:
@@ -156,7 +175,7 @@ class Ledger:
         return self._places
 
     def _read_places(self, wanted: Callable[[Ids], Mask] | None) -> "_Map":
-        return _Map([_part(shard, wanted) for shard in list_shards(self._layout.samples)])
+        return _Map([_part(shard, wanted) for shard in counted_samples(self._layout)])
 
     def _read_copies(self, row_id: bytes) -> list[Sample]:
         copies: list[Sample] = []
@@ -169,9 +188,10 @@ class Ledger:
         """Move damaged shards to bad/; finished problems that rested on their samples are void first."""
         assert self._epoch is not None
         lost: set[bytes] = set()
+        self._refuse_loss(damaged)
         while any(shard.path.parent == self._layout.samples for shard in damaged):
             results = [shard for shard in counted_results(self._layout) if shard not in damaged]
-            samples = [shard for shard in list_shards(self._layout.samples) if shard not in damaged]
+            samples = [shard for shard in counted_samples(self._layout) if shard not in damaged]
             try:
                 lost = rows_without_samples(results, samples)
                 break
@@ -179,12 +199,28 @@ class Ledger:
                 damaged[another.shard] = another.found
         if lost:
             self._voids = [*self._voids, _publish_void(self._layout, self._epoch, lost)]
+        gone = [reason for shard, reason in sorted(damaged.items()) if not shard.path.exists()]
         for shard, reason in sorted(damaged.items()):
-            move(shard.path, self._layout.aside("bad", shard.path.parent.name) / shard.path.name)
-            self.notes.append(f"set aside in _solver/bad: {reason}")
+            if shard.path.exists():
+                move(shard.path, self._layout.aside("bad", shard.path.parent.name) / shard.path.name)
+                self.notes.append(f"set aside in _solver/bad: {reason}")
+        if gone:
+            self.notes.append(gone[0] + (f", and {len(gone) - 1} more" if len(gone) > 1 else ""))
         if lost:
-            self.notes.append(f"{len(lost)} finished problems rested on damaged samples and are run again")
+            what = "missing" if gone else "damaged"
+            self.notes.append(f"{len(lost)} finished problems rested on {what} samples and are run again")
         self._decisions = None
+        self._places = None
+
+    def _refuse_loss(self, damaged: dict[Shard, str]) -> None:
+        """Raises StoreError where samples are lost to an owner who cannot make them again."""
+        lost = [reason for shard, reason in sorted(damaged.items()) if shard.path.parent == self._layout.samples]
+        if lost and not self._may_lose_samples:
+            mend = f"solver run --verify {shlex.quote(str(self._layout.run / 'job.yaml'))}"
+            raise StoreError(f"{lost[0]}; deciding without its samples would replace good results. First: {mend}")
+
+    def forget_places(self) -> None:
+        """The samples were exchanged: where they lie is read again when it is asked for."""
         self._places = None
 
 

@@ -11,8 +11,8 @@ from solver.errors import Fault, FingerprintError
 from solver.store.layout import Layout
 from solver.store.lock import now
 from solver.store.publish import disk_errors, publish_text
-from solver.store.shards import Shard, footer_hash, opened, sealed
-from solver.store.swap import read_json
+from solver.store.shards import Shard, footer_hash, list_shards, opened, sealed, shard_at
+from solver.store.swap import as_we_wrote, read_json
 
 _CARD = """---
 configs:
@@ -55,6 +55,7 @@ def write_manifest(
         "finished": now(),
         "epoch": epoch,
         "swap": swap,
+        "distinct": True,  # the samples listed here are one copy of each key
         "versions": _versions(),
         "summary": dict(summary),
         "files": [dict(file) for file in files],
@@ -68,6 +69,33 @@ def describe(shards: Sequence[Shard], rows: Mapping[str, int] | None = None) -> 
     rows: of shards that were read before, by name; a sealed one of these need not be opened again.
     """
     return [_describe(shard, (rows or {}).get(shard.relative)) for shard in shards]
+
+
+def settled(layout: Layout) -> set[str]:
+    """The samples shards, as `Shard.relative`, among which the last finish left no key twice."""
+    written = read_json(layout.manifest) or {}
+    with as_we_wrote(layout.manifest):
+        return {file["path"] for file in written.get("files", ())} if written.get("distinct") is True else set()
+
+
+def missing(layout: Layout) -> list[Shard]:
+    """Shards that the manifest lists and that are neither in their table nor where this package sets shards aside.
+
+    Oldest first. Raises StoreError for a manifest that is not as we wrote it.
+    """
+    written = read_json(layout.manifest) or {}
+    with as_we_wrote(layout.manifest):
+        listed = [shard_at(layout.run / str(file["path"])) for file in written.get("files", ())]
+    tables = (layout.samples, layout.results)
+    here = {shard.path for table in tables for shard in list_shards(table)}
+    gone = (shard for shard in listed if shard and shard.path.parent in tables and shard.path not in here)
+    return sorted(shard for shard in gone if not _moved(layout, shard))
+
+
+def _moved(layout: Layout, shard: Shard) -> bool:
+    """Whether a shard lies where this package sets shards aside (names that were taken get a number), or is back."""
+    asides = (layout.aside(reason, shard.path.parent.name) for reason in ("bad", "superseded"))
+    return any(any(folder.glob(f"{shard.path.name}*")) for folder in asides if folder.is_dir()) or shard.path.exists()
 
 
 def _describe(shard: Shard, rows: int | None) -> dict[str, Any]:

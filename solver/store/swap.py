@@ -1,9 +1,9 @@
-"""Exchanging results so that a kill at any step leaves either the old table or the new one.
+"""Exchanging shards of both tables so that a kill at any step leaves either the old tables or the new ones.
 
     1 swap.json: what will come, what will go     5 move what goes to _solver/superseded/
     2 publish what comes                          6 remove swap.json
     3 dataset card
-    4 manifest.json, naming this swap: from here on the new table counts
+    4 manifest.json, naming this swap: from here on the new tables count
 
 Start-up looks at swap.json: if the manifest names this swap it goes on from step 5, else it sets aside what had come.
 Readers look at it as well and leave out the half that does not count.
@@ -37,7 +37,7 @@ from solver.store.shards import (
 
 @dataclass(frozen=True, slots=True)
 class Swap:
-    """Names (within `results/`) of the shards that come and of those that go."""
+    """Names (such as `results/part-0001-00-000000.parquet`) of the shards that come and of those that go."""
 
     id: str
     new: tuple[str, ...]
@@ -51,7 +51,7 @@ def read_json(path: Path) -> dict[str, Any] | None:
             content = json.loads(path.read_text())
         except FileNotFoundError:
             return None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise StoreError(
                 f"{path} is not JSON: {error}. Restore it from a copy, or start a new directory"
             ) from error
@@ -74,12 +74,21 @@ def as_we_wrote(path: Path) -> Iterator[None]:
 
 def counted_results(layout: Layout) -> list[Shard]:
     """The results shards that make up the table, oldest first, a half-made swap taken into account."""
-    shards = list_shards(layout.results)
+    return _counted(layout, layout.results)
+
+
+def counted_samples(layout: Layout) -> list[Shard]:
+    """The same of the samples table."""
+    return _counted(layout, layout.samples)
+
+
+def _counted(layout: Layout, table: Path) -> list[Shard]:
+    shards = list_shards(table)
     swap = _pending(layout)
     if swap is None:
         return shards
-    left_out = swap.old if _committed(layout, swap) else swap.new
-    return [shard for shard in shards if shard.path.name not in left_out]
+    left_out = set(swap.old if _committed(layout, swap) else swap.new)
+    return [shard for shard in shards if shard.relative not in left_out]
 
 
 def recover(layout: Layout) -> str | None:
@@ -90,21 +99,25 @@ def recover(layout: Layout) -> str | None:
     committed = _committed(layout, swap)
     _retire(layout, swap.old if committed else swap.new)
     remove(layout.swap)
-    return f"an exchange of results that had been cut off was {'finished' if committed else 'undone'}"
+    return f"an exchange of tables that had been cut off was {'finished' if committed else 'undone'}"
 
 
 def exchange(
-    layout: Layout, epoch: int, shards: Sequence[Shard], kept: Sequence[Kept], commit: Callable[[str | None], None]
+    layout: Layout, epoch: int, kept: Sequence[tuple[Shard, Kept]], commit: Callable[[str | None], None]
 ) -> None:
-    """Leave of `shards` only what is `kept`; `commit` writes the manifest with the swap id that it is given."""
-    touched = [(shard, keep) for shard, keep in zip(shards, kept, strict=True) if not keep.untouched]
+    """Leave of these shards, of either table, only what is kept; the others stay.
+
+    commit: writes the manifest with the swap id that it is given.
+    """
+    touched = [(shard, keep) for shard, keep in kept if not keep.untouched]
     if not touched:
         commit(None)
         return
     first = next_seq(layout.shard_directories, epoch, 0)
     mixed = [(shard, keep) for shard, keep in touched if keep.mask.any()]
-    new = [shard_path(layout.results, epoch, 0, first + number) for number in range(len(mixed))]
-    swap = Swap(uuid.uuid4().hex, tuple(path.name for path in new), tuple(shard.path.name for shard, _ in touched))
+    new = [shard_path(shard.path.parent, epoch, 0, first + number) for number, (shard, _) in enumerate(mixed)]
+    coming = tuple(f"{path.parent.name}/{path.name}" for path in new)
+    swap = Swap(uuid.uuid4().hex, coming, tuple(shard.relative for shard, _ in touched))
     publish_text(layout.swap, layout.tmp, json.dumps({"id": swap.id, "new": swap.new, "old": swap.old}))
     for path, (shard, keep) in zip(new, mixed, strict=True):
         table = _renewed(shard, keep)
@@ -124,8 +137,8 @@ def _renewed(shard: Shard, kept: Kept) -> pa.Table:
 
 def _retire(layout: Layout, names: Sequence[str]) -> None:
     for name in names:
-        if (layout.results / name).exists():
-            move(layout.results / name, layout.aside("superseded", "results") / name)
+        if (path := layout.run / name).exists():
+            move(path, layout.aside("superseded", path.parent.name) / path.name)
 
 
 def _pending(layout: Layout) -> Swap | None:
@@ -133,10 +146,17 @@ def _pending(layout: Layout) -> Swap | None:
     if record is None:
         return None
     with as_we_wrote(layout.swap):
-        names = [*record["new"], *record["old"]]
-        if any(shard_at(Path(name)) is None or Path(name).name != name for name in names):
-            raise StoreError(f"{layout.swap} names files that are not shards; nothing was touched")
-        return Swap(record["id"], tuple(record["new"]), tuple(record["old"]))
+        new, old = (tuple(_relative(layout, name) for name in record[side]) for side in ("new", "old"))
+        return Swap(record["id"], new, old)
+
+
+def _relative(layout: Layout, name: str) -> str:
+    """A name as version 0.1 wrote it, which exchanged results alone, or as it is now."""
+    path = Path(name) if "/" in name else Path("results", name)
+    shard = shard_at(layout.run / path)
+    if shard is None or len(path.parts) != 2 or shard.path.parent not in (layout.samples, layout.results):
+        raise StoreError(f"{layout.swap} names files that are not shards; nothing was touched")
+    return shard.relative
 
 
 def _committed(layout: Layout, swap: Swap) -> bool:
