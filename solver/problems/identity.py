@@ -14,7 +14,7 @@ Everything here is pure; `surveying.py` makes the pass over the rows.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from hashlib import blake2b
@@ -68,9 +68,50 @@ def carried_hash(name: str, reference: str | None, columns: Mapping[str, Any]) -
     """8 bytes that stand for what a result takes from its row beside the problem itself: the user's id ("" for none),
     the reference answer, the other columns."""
     values = {column: told for column, value in columns.items() if (told := _whole(value)) is not None}
+    return _carried(name, reference, _object(values))
+
+
+def _carried(name: str, reference: str | None, told: str) -> bytes:
     gold = "null" if reference is None else encode_basestring(reference)
-    text = f"[{encode_basestring(name)},{gold},{_object(values)}]"
+    text = f"[{encode_basestring(name)},{gold},{told}]"
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def content_hashes(columns: Mapping[str, list[Any]], rows: int) -> bytes:
+    """`content_hash` of so many rows, one after another, from the columns that the template reads."""
+    texts = _texts(columns, rows)
+    if texts is None:
+        return b"".join(map(content_hash, row_values(columns, rows)))
+    return b"".join([blake2b(text.encode(), digest_size=16).digest() for text in texts])
+
+
+def carried_hashes(
+    names: Sequence[str], references: Sequence[str | None], columns: Mapping[str, list[Any]], rows: int
+) -> bytes:
+    """`carried_hash` of so many rows, one after another, from their other columns."""
+    texts = _texts(columns, rows)
+    if texts is None:
+        return b"".join(map(carried_hash, names, references, row_values(columns, rows)))
+    return b"".join(map(_carried, names, references, texts))
+
+
+def row_values(columns: Mapping[str, list[Any]], rows: int) -> list[dict[str, Any]]:
+    """Rows as mappings from columns of values; as many empty rows where there are no columns."""
+    if not columns:
+        return [{} for _ in range(rows)]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def _texts(columns: Mapping[str, list[Any]], rows: int) -> Iterable[str] | None:
+    """`_object` of every row, one at a time, where all values are texts, the usual case; None elsewhere."""
+    if not columns:
+        return ["{}"] * rows
+    if any({*map(type, values)} != {str} for values in columns.values()):
+        return None
+    names = sorted(columns)
+    row = ",".join(encode_basestring(name).replace("%", "%%") + ":%s" for name in names)
+    told = [map(encode_basestring, columns[name]) for name in names]
+    return map(("{" + row + "}").__mod__, zip(*told, strict=True))
 
 
 def _whole(value: Any) -> Any:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from solver.errors import Fault, InputError
-from solver.problems.identity import Survey, content_hash, repeat_id
-from solver.problems.surveying import columns_read, ids_of, others_of, references_of, stop_at, values_read
+from solver.problems.identity import Survey, content_hash, repeat_id, row_values
+from solver.problems.surveying import columns_asked, columns_read, ids_of, others_of, references_of, stop_at
 from solver.problems.tables import Batch, Table
 from solver.records import Problem
 
@@ -41,13 +41,14 @@ def _problems_of(
     table: Table, survey: Survey, columns: Mapping[str, str], rows: Sequence[int], batch: Batch
 ) -> Iterator[Problem]:
     """The problems of one batch, whose rows have these numbers."""
-    asked, values = values_read(table, columns, batch)
-    names, golds, others = ids_of(table, batch), references_of(table, batch), others_of(table, batch)
-    for row, cell, read, name, gold, other in zip(rows, asked, values, names, golds, others, strict=True):
-        row_id, number, content = survey.row_id(row), survey.occurrence(row), content_hash(read)
+    asked, read = columns_asked(table, columns, batch)
+    names, golds = ids_of(table, batch), references_of(table, batch)
+    values, others = row_values(read, len(batch)), row_values(others_of(table, batch), len(batch))
+    for row, cell, value, name, gold, other in zip(rows, asked, values, names, golds, others, strict=True):
+        row_id, number, content = survey.row_id(row), survey.occurrence(row), content_hash(value)
         if row_id != (repeat_id(content, number) if number else content):
             raise _changed(table, row)
-        yield Problem(row_id, row, name or row_id.hex()[:16], cell.text, read, gold, other, cell.fault)
+        yield Problem(row_id, row, name or row_id.hex()[:16], cell.text, value, gold, other, cell.fault)
 
 
 def _changed(table: Table, row: int) -> InputError:

@@ -5,7 +5,7 @@ not hours into a run; what it holds is 24 bytes a row.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 from solver.errors import Fault, InputError, nearest
 from solver.problems.asked import BLANK, Asked, read_problem
 from solver.problems.files import BadFileError, name_list, refuse
-from solver.problems.identity import Survey, carried_hash, content_hash, occurrences, repeat_id, standing_twice
+from solver.problems.identity import Survey, carried_hashes, content_hashes, occurrences, repeat_id, standing_twice
 from solver.problems.tables import Batch, Table
 
 _FAULTY_SHARE = 0.05  # more rows than this that cannot be asked: the wrong column, most likely
@@ -78,14 +78,14 @@ def columns_read(table: Table, reads: Sequence[str], faults: list[Fault]) -> dic
     return {name: known[name] for name in reads if name in known}
 
 
-def values_read(table: Table, columns: Mapping[str, str], batch: Batch) -> tuple[list[Asked], list[dict[str, Any]]]:
-    """For every row of a batch: its problem, and the values that the template reads."""
+def columns_asked(table: Table, columns: Mapping[str, str], batch: Batch) -> tuple[list[Asked], dict[str, list[Any]]]:
+    """For every row of a batch its problem, and the columns of values that the template reads."""
     asked = list(map(read_problem, batch.column(table.problem)))
     read = {
         name: [cell.value for cell in asked] if column == table.problem else batch.column(column)
         for name, column in columns.items()
     }
-    return asked, [dict(zip(read, values, strict=True)) for values in transposed(read, len(asked))]
+    return asked, read
 
 
 def references_of(table: Table, batch: Batch) -> list[str | None]:
@@ -98,10 +98,9 @@ def references_of(table: Table, batch: Batch) -> list[str | None]:
     return [None if text is None else reference(text) for text in gold]
 
 
-def others_of(table: Table, batch: Batch) -> list[dict[str, Any]]:
-    """The columns that pass through to the results, of every row of a batch."""
-    others = {name: table.passed_on(name, batch.column(name)) for name in table.schema_other.names}
-    return [dict(zip(others, values, strict=True)) for values in transposed(others, len(batch))]
+def others_of(table: Table, batch: Batch) -> dict[str, list[Any]]:
+    """The columns of a batch that pass through to the results."""
+    return {name: table.passed_on(name, batch.column(name)) for name in table.schema_other.names}
 
 
 def ids_of(table: Table, batch: Batch) -> list[str]:
@@ -114,11 +113,6 @@ def answer_text(answer: Any) -> str | None:
     if isinstance(answer, float):
         return None if math.isnan(answer) else str(int(answer)) if answer.is_integer() else str(answer)
     return None if answer is None else str(answer)
-
-
-def transposed(columns: Mapping[str, list[Any]], rows: int) -> Iterator[tuple[Any, ...]]:
-    """Rows of values from columns of values; as many empty rows where there are no columns."""
-    return zip(*columns.values(), strict=True) if columns else iter([()] * rows)
 
 
 def id_text(name: Any) -> str:
@@ -147,19 +141,17 @@ class _Tally:
 
     def add(self, first: int, batch: Batch) -> None:
         """Hash and count one batch."""
-        asked, values = values_read(self.table, self.columns, batch)
-        for row, (cell, read) in enumerate(zip(asked, values, strict=True), first):
-            self.contents += content_hash(read)
+        asked, read = columns_asked(self.table, self.columns, batch)
+        self.contents += content_hashes(read, len(batch))
+        for row, cell in enumerate(asked, first):
             if cell.fault:
                 self._fault(row, cell.fault)
-        names = ids_of(self.table, batch)
-        told = zip(names, references_of(self.table, batch), others_of(self.table, batch), strict=True)
-        self.carried += b"".join(carried_hash(*one) for one in told)
-        for name in names if self.table.id else ():
-            if name:
-                self.id_hashes += _id_hash(name)
-            else:
-                self.nameless += 1
+        names, others = ids_of(self.table, batch), others_of(self.table, batch)
+        self.carried += carried_hashes(names, references_of(self.table, batch), others, len(batch))
+        if self.table.id:
+            named = list(filter(None, names))
+            self.id_hashes += b"".join(map(_id_hash, named))
+            self.nameless += len(names) - len(named)
         self.rows += len(batch)
 
     def _fault(self, row: int, fault: str) -> None:
