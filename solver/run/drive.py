@@ -12,7 +12,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from solver.engine import Engine, Watch
 from solver.errors import FaultsError, OwedError, SolverError
@@ -26,10 +26,15 @@ from solver.strategies import Strategy
 from solver.strategies.context import Context, Setting
 
 PREFETCH = 128  # problems read at a time
+RESUMED = 16  # the same where their stored samples are read with them
 IN_FLIGHT = 2  # sequences asked for, per slot of the engine
 FULL_LOOK = 1.0  # seconds between two looks at a full disk
 
 log = logging.getLogger(__name__)
+
+Read = tuple[Problem, Mapping[SampleKey, Sample]]
+"""A problem, and what the run holds of it."""
+T = TypeVar("T")
 
 
 class Sink(Protocol):
@@ -100,15 +105,15 @@ class Driver:
         Raises what made going on impossible: after ending what was in flight, or, where only the reading of
         further problems failed, after finishing it.
         """
-        source = Prefetch(problems)
+        source = Prefetch(self._with_stored(problems), RESUMED if self._work.resumes else PREFETCH)
         unread: Exception | None = None
         self._lives.open()
         try:
             for number in itertools.count():
-                if not await self._room() or (problem := await source.next()) is None:
+                if not await self._room() or (read := await source.next()) is None:
                     break
                 self.exhausted = source.exhausted
-                await self._admit(problem, number)
+                await self._admit(*read, number)
         except Exception as error:  # whatever the table's file does, problems that have begun are finished
             unread = error
         self.exhausted = self._all_admitted = True
@@ -163,9 +168,13 @@ class Driver:
             return False
         return True
 
-    async def _admit(self, problem: Problem, number: int) -> None:
+    def _with_stored(self, problems: Iterator[Problem]) -> Iterator[Read]:
+        """Each problem with what is stored of it; goes on in the thread that reads problems."""
+        for problem in problems:
+            yield problem, self._work.stored(problem.row_id) if self._work.resumes else {}
+
+    async def _admit(self, problem: Problem, stored: Mapping[SampleKey, Sample], number: int) -> None:
         """Start one problem and wait until its first requests are out, so that `in_flight` tells the truth."""
-        stored = await asyncio.to_thread(self._work.stored, problem.row_id) if self._work.resumes else {}
         self._lives.proven = self._lives.proven or any(sample.usable for sample in stored.values())
         ctx = Context(problem, self._setting, stored, number)
         task = asyncio.create_task(self._solve(problem, ctx))
@@ -230,13 +239,13 @@ class Driver:
         await asyncio.gather(*live, return_exceptions=True)
 
 
-class Prefetch:
-    """An iterator of problems, read a few ahead in a thread so that reading never stalls the loop."""
+class Prefetch(Generic[T]):
+    """An iterator, of problems mostly, read a few ahead in a thread so that reading never stalls the loop."""
 
-    def __init__(self, problems: Iterator[Problem]) -> None:
-        self._problems = problems
-        self._ready: list[Problem] = []
-        self._next: asyncio.Future[list[Problem]] = self._read()
+    def __init__(self, problems: Iterator[T], ahead: int = PREFETCH) -> None:
+        self._problems, self._ahead = problems, ahead
+        self._ready: list[T] = []
+        self._next: asyncio.Future[list[T]] = self._read()
 
     @property
     def exhausted(self) -> bool:
@@ -244,7 +253,7 @@ class Prefetch:
         known = self._next.done() and self._next.exception() is None
         return not self._ready and known and not self._next.result()
 
-    async def next(self) -> Problem | None:
+    async def next(self) -> T | None:
         """The next problem, or None after the last."""
         if not self._ready:
             self._ready = (await self._next)[::-1]
@@ -256,8 +265,8 @@ class Prefetch:
         """Wait for the read that is under way."""
         await asyncio.wait([self._next])
 
-    def _read(self) -> asyncio.Future[list[Problem]]:
-        return asyncio.ensure_future(asyncio.to_thread(lambda: list(itertools.islice(self._problems, PREFETCH))))
+    def _read(self) -> asyncio.Future[list[T]]:
+        return asyncio.ensure_future(asyncio.to_thread(lambda: list(itertools.islice(self._problems, self._ahead))))
 
 
 async def _failure(ctx: Context, reason: str) -> Result:
