@@ -36,8 +36,8 @@ Everybody else:
 `answers(sample, max_tokens=, context=)` says whether one durable sample answers a call; `chosen(copies)` which copy
 stands for a key. The rooms: publish (how a file becomes durable), layout (names), lock, shards (parquet files), tables
 (schemas), writer (buffer and flush), index and current (key columns as arrays), ledger (the index of a directory and
-what to do about damage), swap (exchange of results), manifest (what stands beside the tables), directory (`Store`),
-compact (a run of very many shards as a new run).
+what to do about damage), swap (exchange of shards), settle (one copy of each sample), manifest (what stands beside the
+tables), directory (`Store`), compact (a run of very many shards as a new run).
 """
 
 from solver.store.directory import Store

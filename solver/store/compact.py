@@ -10,6 +10,8 @@ Everything is built in a hidden directory beside the new one, `.NAME.compacting`
 that directory, and the next `compact` to the same name empties and uses it. Texts pass a row group at a time.
 """
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -28,10 +30,10 @@ from solver.job import Job, resolved
 from solver.store import manifest
 from solver.store.directory import Store
 from solver.store.layout import Layout
-from solver.store.lock import OwnerLock
+from solver.store.lock import holder
 from solver.store.publish import claim, disk_errors, publish_text, sync_directory
 from solver.store.shards import list_shards, shard_path, write_shard
-from solver.store.swap import counted_results
+from solver.store.swap import counted_results, counted_samples
 
 SHARD_BYTES = 256 * 2**20  # of uncompressed rows
 
@@ -59,12 +61,33 @@ def compact(run: Path, new: Path, job: Job | None = None, *, shard_bytes: int = 
     if goal == old.run or old.run in goal.parents:
         raise NotARunError(f"{new} lies inside {run}, in which nothing may change. Name a directory elsewhere")
     _refuse_taken(goal)
-    lock = OwnerLock(old.state, old.tmp)
+    with _unowned(old), _workplace(goal) as work:
+        return _write(old, work, goal, job, shard_bytes)
+
+
+@contextmanager
+def _unowned(old: Layout) -> Iterator[None]:
+    """Keep owners out of a run without writing there: it may lie on a full disk, or on one that nobody can write to.
+
+    Raises LockedError, MachineError on a file system that has no locks.
+    """
     try:
-        with _workplace(goal) as work:
-            return _write(old, work, goal, job, shard_bytes)
+        descriptor = os.open(old.state / "lock", os.O_RDWR | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno in (errno.EROFS, errno.ENOENT):  # nobody can own it, or nobody ever did
+            yield
+            return
+        with disk_errors("lock", old.state / "lock"):
+            raise
+    try:
+        with disk_errors("lock", old.state / "lock"):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LockedError(holder(old.run) or f"{old.run} is in use. Wait for it, or stop it") from None
+        yield
     finally:
-        lock.release()
+        os.close(descriptor)
 
 
 def _refuse_taken(goal: Path) -> None:
@@ -111,7 +134,7 @@ def _clear(work: Layout) -> None:
 
 def _write(old: Layout, work: Layout, goal: Path, job: Job | None, shard_bytes: int) -> Compacted:
     store = Store.read(old.run)
-    before = len(list_shards(old.samples)) + len(counted_results(old))
+    before = len(counted_samples(old)) + len(counted_results(old))
     epoch = max([0, *(int(path.name) for path in old.epochs.iterdir() if path.name.isdecimal())]) + 1
     claim(work.epochs / f"{epoch:04d}", json.dumps({"verb": "compact"}))
     samples = _pour(store.sample_batches(), work.samples, work.tmp, epoch, shard_bytes)

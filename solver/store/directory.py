@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -15,12 +14,13 @@ import pyarrow as pa
 from solver.errors import StoreError
 from solver.records import Sample, SampleKey
 from solver.store import manifest, swap
-from solver.store.current import Kept, kept_results, sample_masks
+from solver.store.current import kept_results, sample_masks
 from solver.store.index import Decisions, Ids, InputRows, Mask, Pair, Placed, answers, chosen
 from solver.store.layout import Layout
 from solver.store.ledger import Ledger
 from solver.store.lock import OwnerLock
 from solver.store.publish import claim, disk_errors, empty_directory, publish_text
+from solver.store.settle import standing_copies
 from solver.store.shards import GROUP_ROWS, Shard, check_rows, list_shards, opened, read_columns
 from solver.store.tables import samples_of_batch
 from solver.store.writer import FLUSH_BYTES, HOLD_BYTES, RETRY_SECONDS, Writer
@@ -192,14 +192,8 @@ class Store:
         return [kept.mask for kept in kept_results(shards, self._ledger.voids, None)]
 
     def _refuse_gaps(self) -> None:
-        """Raises StoreError for a reader of a table of which shards are gone; the owner has dealt with that."""
-        if self._lock is None and (gone := manifest.missing(self._layout)):
-            more = f" and {len(gone) - 1} more are" if len(gone) > 1 else " is"
-            job = shlex.quote(str(self.path / "job.yaml"))
-            raise StoreError(
-                f"{gone[0].path}{more} gone, though manifest.json lists what belongs there. "
-                f"Put back what was taken away, or make it again: solver run {job}"
-            )
+        if self._lock is None:  # the owner has dealt with them
+            manifest.refuse_gaps(self._layout)
 
     # What only the owner does
 
@@ -267,29 +261,14 @@ class Store:
             rows = sum(int(keep.mask.sum()) for keep in kept)
             complete = wanted is None or rows >= wanted.distinct
             ends = epoch if complete else 0  # of no start: a table with gaps ends none
-            going = [*zip(shards, kept, strict=True), *self._copies()]
+            written = sum(writer.durable_samples for writer in self._writers)
+            copies = standing_copies(self._layout, epoch, written, self._ledger.rows)
+            going = [*zip(shards, kept, strict=True), *copies]
             swap.exchange(self._layout, epoch, going, lambda id_: self._commit(id_, ends, rows, summary))
 
         self._ledger.mending(once)
         self._ledger.forget_places()
         self._settled = True
-
-    def _copies(self) -> list[tuple[Shard, Kept]]:
-        """For each samples shard the copies that stand; nothing where no key can be there twice, and no key is read.
-
-        Copies come of a later start, or of a flush that failed after its rename: more rows than the writer counts.
-        """
-        shards = swap.counted_samples(self._layout)
-        settled = manifest.settled(self._layout)
-        fresh = [shard for shard in shards if shard.relative not in settled]
-        if not fresh:
-            return []
-        if all(shard.epoch == self.epoch for shard in shards):
-            rows = sum(file["rows"] for file in manifest.describe(fresh, self._ledger.rows))
-            if rows == sum(writer.durable_samples for writer in self._writers):
-                return []
-        masks = sample_masks(shards)
-        return [(shard, Kept(mask, None)) for shard, mask in zip(shards, masks, strict=True)]
 
     def _commit(self, swap_id: str | None, epoch: int, results: int, summary: Mapping[str, Any]) -> None:
         going = swap.read_json(self._layout.swap) if swap_id else None

@@ -85,6 +85,7 @@ class Layout:
                     f"{self.run} is not empty and not a run directory; nothing was touched. Set another `output.dir`"
                 )
         self._confine()
+        self._refuse_folders()
         for directory in (self.state, self.tmp, self.epochs, self.in_flight, self.voids, *self.shard_directories):
             make_directory(directory)
 
@@ -97,6 +98,17 @@ class Layout:
         if missing:
             what = f"is not a run directory (no {', '.join(missing)})" if exists else "does not exist"
             raise NotARunError(f"{self.run} {what}. A run directory is what `solver run` names as its `output.dir`")
+
+    def _refuse_folders(self) -> None:
+        """Raises NotARunError where a folder stands in the place of a file of ours."""
+        ours = [self.manifest, self.run / "job.yaml", self.run / "README.md", self.swap, self.fingerprint]
+        with disk_errors("look into", self.run):
+            ours += [self.state / "lock", self.state / "owner.json", *(self.tmp.iterdir() if self.tmp.is_dir() else ())]
+            for path in ours:
+                if path.is_dir():
+                    raise NotARunError(
+                        f"{path} is a folder, where a run directory has a file; nothing was touched. Take it away"
+                    )
 
     def _confine(self) -> None:
         """Raises NotARunError where something of ours is a symbolic link: it would lead reading and writing elsewhere.

@@ -2,12 +2,13 @@
 
 import json
 import platform
+import shlex
 from collections.abc import Collection, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from solver.errors import Fault, FingerprintError
+from solver.errors import Fault, FingerprintError, StoreError
 from solver.store.layout import Layout
 from solver.store.lock import now
 from solver.store.publish import disk_errors, publish_text
@@ -90,6 +91,16 @@ def missing(layout: Layout) -> list[Shard]:
     here = {shard.path for table in tables for shard in list_shards(table)}
     gone = (shard for shard in listed if shard and shard.path.parent in tables and shard.path not in here)
     return sorted(shard for shard in gone if not _moved(layout, shard))
+
+
+def refuse_gaps(layout: Layout) -> None:
+    """Raises StoreError for a reader of tables of which shards are gone."""
+    if gone := missing(layout):
+        more = f" and {len(gone) - 1} more are" if len(gone) > 1 else " is"
+        raise StoreError(
+            f"{gone[0].path}{more} gone, though manifest.json lists what belongs there. Put back what was taken away, "
+            f"or make it again: solver run {shlex.quote(str(layout.run / 'job.yaml'))}"
+        )
 
 
 def _moved(layout: Layout, shard: Shard) -> bool:
