@@ -4,10 +4,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from desk import environment
+
+from solver.engine import child, processes
 
 START = """
 import multiprocessing, os, select, signal, sys, time
@@ -62,11 +65,83 @@ def test_a_signal_while_an_engine_starts_is_heard_and_the_child_is_ended(
 
 def test_only_the_process_that_was_meant_is_killed() -> None:
     """A process id is given to somebody else once its process is gone."""
-    from solver.engine.child import _stat, kill
-
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
-        born = _stat(process.pid)[1]
-        kill([(process.pid, born - 1), (2**22 + 1, 5)])
+        born = processes.stat(process.pid)[1]
+        processes.kill([(process.pid, born - 1), (2**22 + 1, 5)])
         assert process.poll() is None and born > 0
-        kill([(process.pid, born)])
+        processes.kill([(process.pid, born)])
         assert process.wait(timeout=30) == -signal.SIGKILL
+
+
+ORPHAN = """
+import multiprocessing, os, sys, time
+from pathlib import Path
+from solver.engine import child
+
+def loads(told):
+    Path(told).write_text(str(os.getpid()))
+    time.sleep(120)
+
+if __name__ == "__main__":
+    log, told, when = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    watcher = child.Watcher()
+    watcher.open()
+    with child.quiet(log, lambda: watcher.tell(child.engine_processes())):
+        method = "fork" if when == "forked" else "spawn"
+        core = multiprocessing.get_context(method).Process(target=loads, args=(told,), name="EngineCore")
+        core.start()
+        while when == "starting" or not Path(told).exists():
+            time.sleep(0.05)
+    watcher.tell(child.engine_processes())
+    Path(told + ".watched").write_text(str(watcher._process and watcher._process.pid))
+    time.sleep(120)
+"""
+
+
+def waits(condition: Callable[[], object], why: str) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, why
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("when", ["starting", "running", "forked"])
+def test_no_engine_outlives_a_driver_that_was_killed(tmp_path: Path, when: str) -> None:
+    """It kept the GPU, and the next start found it taken. A forked engine even kept the watcher from noticing."""
+    script, told, watched = tmp_path / "orphan.py", tmp_path / "told", tmp_path / "told.watched"
+    script.write_text(ORPHAN)
+    with subprocess.Popen([sys.executable, script, tmp_path / "log", told, when], env=environment()) as process:
+        try:
+            waits(lambda: told.exists() and told.read_text() and (when == "starting" or watched.exists()), "no engine")
+            if when == "starting":
+                time.sleep(4 * child.HEAR_SECONDS)  # the watcher hears of it while the engine loads
+        finally:
+            process.kill()
+    pid = int(told.read_text())
+    waits(lambda: gone(pid), "the engine lives on")
+    if when != "starting":
+        waits(lambda: gone(int(watched.read_text())), "the watcher lives on")
+
+
+def test_the_watcher_hears_no_signal_and_ends_with_the_engine() -> None:
+    watcher = child.Watcher()
+    watcher.open()
+    watched = watcher._process
+    assert watched is not None
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as other:
+        watcher.tell([(other.pid, processes.stat(other.pid)[1])])
+        waits(lambda: ignores(watched.pid, signal.SIGTERM), "it is not there")
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            watched.send_signal(number)
+        watcher.open()
+        assert watcher._process is watched, "one is enough"
+        watcher.close()
+        assert watched.returncode == 0 and other.poll() is None, "an orderly end kills nobody"
+        other.kill()
+    watcher.close()
+
+
+def ignores(pid: int, number: int) -> bool:
+    """Whether a process ignores a signal."""
+    words = Path(f"/proc/{pid}/status").read_text().split()
+    return bool(int(words[words.index("SigIgn:") + 1], 16) >> (number - 1) & 1)

@@ -8,22 +8,22 @@ import logging
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from solver.engine import processes
+from solver.engine.processes import Process, below, kill, stat
 from solver.errors import MachineError
 
 HEAR_SECONDS = 0.25  # a signal that arrives while a child starts is heard so soon
 OBEY_SECONDS = 3.0  # a child that was asked to end gets so long
-
-
-Process = tuple[int, int]
-"""Process id, and when it began: the number alone is given to another process later."""
+END_SECONDS = 5.0  # the watcher gets so long to see that it is not needed any more
 
 
 def engines() -> list[Any]:
@@ -38,21 +38,13 @@ def exit_codes(cores: Iterable[Any]) -> str:
 
 def engine_processes() -> list[Process]:
     """The engines under this process, and everything below them, deepest first."""
-    pids = [pid for core in engines() if core.pid is not None for pid in (*_below(core.pid), core.pid)]
-    return [(pid, began) for pid in pids if (began := _stat(pid)[1])]
+    pids = [pid for core in engines() if core.pid is not None for pid in (*below(core.pid), core.pid)]
+    return [(pid, began) for pid in pids if (began := stat(pid)[1])]
 
 
-def kill(processes: Iterable[Process]) -> None:
-    """End processes for good, also those that hang or are stopped; ones that are gone are no matter."""
-    for pid, began in processes:
-        if _stat(pid)[1] == began:
-            with suppress(ProcessLookupError, PermissionError):
-                os.kill(pid, signal.SIGKILL)
-
-
-def end(llm: Any, processes: Iterable[Process]) -> None:
+def end(llm: Any, started: Iterable[Process]) -> None:
     """Shut an AsyncLLM down; what does not obey within OBEY_SECONDS is killed, and what is left over as well."""
-    known = list(processes)
+    known = list(started)
     late = threading.Timer(OBEY_SECONDS, kill, [known])
     late.daemon = True
     late.start()
@@ -65,35 +57,77 @@ def end(llm: Any, processes: Iterable[Process]) -> None:
         kill(known)
 
 
-def _stat(pid: int) -> tuple[int, int]:
-    """Parent of a process and when it began, in ticks since boot; zeros when it is gone."""
-    try:
-        words = Path(f"/proc/{pid}/stat").read_text("utf-8", errors="replace").rpartition(")")[2].split()
-        return int(words[1]), int(words[19])
-    except (OSError, ValueError, IndexError):
-        return 0, 0
+class Watcher:
+    """A small process that kills the engines as soon as this one is gone, also by kill -9: by themselves they stay.
+
+    They would keep the GPU from whoever starts next. `open` it before the engines, `tell` it of them, and `close` it
+    when they have ended. It has a session of its own and holds nothing but the reading end of a pipe.
+    """
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._end, self._told = -1, b""
+
+    def open(self) -> None:
+        """Start it, unless it is there; where no process can be had, the engines do without."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        reading, self._end = os.pipe()
+        _ends.add(self._end)
+        command = [sys.executable, "-I", "-S", processes.__file__]
+        away = subprocess.DEVNULL
+        try:
+            self._process = subprocess.Popen(command, stdin=reading, stdout=away, stderr=away, start_new_session=True)
+        except OSError as error:
+            logging.getLogger(__name__).warning("nobody will watch over the engine: %s", error)
+        finally:
+            os.close(reading)
+
+    def tell(self, living: Iterable[Process]) -> None:
+        """Which processes are to be killed from now on."""
+        told = processes.line(living)
+        if self._process is not None and told != self._told:
+            with suppress(OSError):  # it was killed: there is no more to do than before it existed
+                os.write(self._end, told)
+            self._told = told
+
+    def close(self) -> None:
+        """The engines have ended, and with them its work."""
+        self.tell(())
+        if self._end >= 0:
+            _ends.discard(self._end)
+            os.close(self._end)
+        if self._process is not None:
+            try:
+                self._process.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._process, self._end, self._told = None, -1, b""
 
 
-def _below(pid: int) -> list[int]:
-    """All descendants of a process, deepest first."""
-    parents: dict[int, list[int]] = {}
-    for path in Path("/proc").glob("[0-9]*"):
-        parents.setdefault(_stat(int(path.name))[0], []).append(int(path.name))
-    found, queue = list[int](), [pid]
-    while queue:
-        children = parents.get(queue.pop(), [])
-        found += children
-        queue += children
-    return found[::-1]
+_ends: set[int] = set()
+
+
+def _drop_ends() -> None:
+    """A forked child must not hold the writing end: the pipe would outlive this process."""
+    for end in _ends:
+        os.close(end)
+    _ends.clear()
+
+
+os.register_at_fork(after_in_child=_drop_ends)
 
 
 @contextmanager
-def quiet(log: Path) -> Iterator[None]:
+def quiet(log: Path, beside: Callable[[], None] = lambda: None) -> Iterator[None]:
     """While vLLM starts, send this process's and its children's output to `log` and keep Ctrl-C from the children.
 
     The children inherit both file descriptors and the signal mask. Another thread keeps SIGINT open, so that this
     process still hears it, and at once; whoever breaks the start off kills the children first, as they would not
-    listen. Afterwards vLLM's loggers here write to the file as well.
+    listen. Afterwards vLLM's loggers here write to the file as well. beside: called now and then meanwhile, by that
+    thread.
     """
     sys.stdout.flush()
     sys.stderr.flush()
@@ -103,7 +137,7 @@ def quiet(log: Path) -> Iterator[None]:
     try:
         os.dup2(file, 1)
         os.dup2(file, 2)
-        with _hearing(mask):
+        with _hearing(mask, beside):
             yield
     finally:
         sys.stdout.flush()
@@ -125,7 +159,7 @@ def _opened(log: Path) -> int:
 
 
 @contextmanager
-def _hearing(mask: Iterable[int]) -> Iterator[None]:
+def _hearing(mask: Iterable[int], beside: Callable[[], None]) -> Iterator[None]:
     """Signals are acted upon although this thread waits inside foreign code.
 
     SIGINT is blocked here, so another thread receives it, and this one would notice when its wait is over (vLLM
@@ -137,6 +171,7 @@ def _hearing(mask: Iterable[int]) -> Iterator[None]:
     def wake() -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         while not done.wait(HEAR_SECONDS):
+            beside()
             if in_main:
                 signal.pthread_kill(main, signal.SIGURG)
 

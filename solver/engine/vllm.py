@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from solver.engine import EngineSetting, Watch, arguments, child, memory
+from solver.engine.processes import Process
 from solver.errors import EngineDeadError, EngineError, MachineError, SolverError
 from solver.models import LocalModel
 from solver.models.tokenizer import Tokenizer
@@ -42,7 +43,8 @@ class VllmEngine:
         self._produced = 0
         self._began: tuple[int, int | None] = (0, None)
         self._cores: list[Any] = []
-        self._processes: list[child.Process] = []
+        self._processes: list[Process] = []
+        self._watcher = child.Watcher()
 
     @property
     def tokens(self) -> int:
@@ -54,10 +56,11 @@ class VllmEngine:
 
         Raises MachineError when vLLM is missing or memory does not suffice, EngineError for any other failure.
         """
+        self._watcher.open()
         for left in reversed(range(memory.HALVINGS + 1)):
             self._began = memory.size(self._setting.log), memory.kills()
             try:
-                with child.quiet(self._setting.log):
+                with child.quiet(self._setting.log, self._watch):
                     self._llm = self._load()
                 break
             except SolverError:
@@ -71,6 +74,7 @@ class VllmEngine:
                 self._halve("vLLM had not enough memory to start")
         self._cores = child.engines()
         self._processes = child.engine_processes()
+        self._watch()
         config = self._llm.vllm_config
         self.context = config.model_config.max_model_len
         self.slots = config.scheduler_config.max_num_seqs
@@ -88,6 +92,11 @@ class VllmEngine:
         llm, self._llm = self._llm, None
         if llm is not None:
             child.end(llm, self._processes)
+        self._watcher.close()
+
+    def _watch(self) -> None:
+        """No engine may outlive this process, whatever ends it and when."""
+        self._watcher.tell(child.engine_processes())
 
     def _lacked_memory(self, said: str) -> bool:
         """Whether the present life ended for want of memory."""

@@ -7,20 +7,19 @@ kept in poison.py. An answer is taken only if it is the one that was asked for.
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from solver.engine import Engine, Watch
 from solver.errors import EngineDeadError, EngineError, OwedError, SolverError
 from solver.records import Request, Sample, SampleKey, Status
 from solver.run.poison import Counts, Suspects
+from solver.run.proof import Controls, Sentences, odd, sound, unasked, works
+from solver.run.silence import listen
 from solver.run.stop import Stop, breaking_off
 from solver.store.inflight import note
 
 DEATHS = 16  # engine deaths in a row without one finished sample that end the run: more than any search needs
-LOOK = 5.0  # seconds between two looks at a silent engine
 LEAVE = 1.0  # seconds that requests get to leave a dead engine by themselves
 
 log = logging.getLogger(__name__)
@@ -60,8 +59,9 @@ class Lives:
         self._freed: set[SampleKey] = set()
         self._reviving: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
-        self._control: Request | None = None
-        self._proof: asyncio.Task[Sample] | None = None
+        self._controls = Controls()
+        self._proof: asyncio.Task[None] | None = None
+        self._sentences = Sentences(say)
         self._broken: SolverError | None = None
         self._words = ""
         self._note: str | None = None
@@ -69,7 +69,7 @@ class Lives:
     def open(self) -> None:
         """Begin to watch for silence."""
         if self._hang > 0:
-            self._watching = asyncio.create_task(self._watch())
+            self._watching = asyncio.create_task(listen(self._progress, self._hang, self._silent))
 
     async def close(self) -> None:
         """End what is under way beside the requests."""
@@ -97,7 +97,9 @@ class Lives:
         finished = False
         try:
             sample, finished = await self._answer(request, watch)
-            self._control = request if finished else self._control
+            if finished:
+                self.proven = True
+                self._controls.answered(request)
             return sample
         finally:
             self._suspects.left(request.key, finished=finished)
@@ -125,11 +127,11 @@ class Lives:
 
     async def _answer(self, request: Request, watch: Watch | None) -> tuple[Sample, bool]:
         """The sample, and whether the present engine brought it to a good end."""
-        odd = ""
+        fault = ""
         while True:
             await self._turn(request.key)
             if reason := self._suspects.verdict(request.key):
-                self._say(f"a sample is quarantined: {reason}")
+                self._sentences.say(request.key, reason)
                 return unasked(request, Status.QUARANTINED, reason), False
             if request.key in self._unwanted:
                 return unasked(request, Status.CANCELLED, None), False
@@ -138,12 +140,12 @@ class Lives:
                 sample = await self._generated(request, watch)
             except EngineDeadError:
                 continue
-            before, odd = odd, _odd(request, sample, wanted=request.key not in self._unwanted)
-            if not odd:
-                return _sound(sample), sample.usable and life == self._life and self._reviving is None
-            log.warning("sample %d of row %s: %s", request.key.k, request.key.row_id.hex(), odd)
+            before, fault = fault, odd(request, sample, wanted=request.key not in self._unwanted)
+            if not fault:
+                return sound(sample), sample.usable and life == self._life and self._reviving is None
+            log.warning("sample %d of row %s: %s", request.key.k, request.key.row_id.hex(), fault)
             if before:
-                return unasked(request, Status.ERROR, f"{odd}, twice"), False
+                return unasked(request, Status.ERROR, f"{fault}, twice"), False
 
     async def _turn(self, key: SampleKey) -> None:
         """Wait until this request may go into the engine, or is decided without it. Raises EngineError."""
@@ -221,15 +223,15 @@ class Lives:
         except SystemExit as left:
             return self._stop.ask(left.code if isinstance(left.code, int) else 130, at_once=True)
         except Exception as failure:  # at once the end of the run, so that nobody who waits here tries again
-            self._fail(failure if isinstance(failure, SolverError) else EngineError(f"the engine is gone: {failure}"))
+            self._fail(failure)
         self._life, self._reviving = self._life + 1, None
         self.look()
         self._changed()
 
-    def _fail(self, error: SolverError) -> None:
+    def _fail(self, error: BaseException) -> None:
         self.freeze()
-        self._broken = error
-        self._failed(error)
+        self._broken = error if isinstance(error, SolverError) else EngineError(f"the engine is gone: {error}")
+        self._failed(self._broken)
 
     async def _emptied(self) -> None:
         """Wait until no request is left in the dead engine: for a moment, then they are freed."""
@@ -247,56 +249,52 @@ class Lives:
         for task in self._inside.values():
             task.cancel()
 
-    async def _watch(self) -> None:
-        """A silent engine is a dead one. Time in which this process did not run itself is not counted."""
-        loop, pause = asyncio.get_running_loop(), min(LOOK, self._hang / 10)
-        silent, last = 0.0, (-1, -1)
-        while True:
-            began = loop.time()
-            await asyncio.sleep(pause)
-            now = (self._engine.tokens, self._returned)
-            quiet = now == last and self._inside and self._reviving is None
-            silent, last = silent + min(loop.time() - began, 2 * pause) if quiet else 0.0, now
-            if silent >= self._hang:
-                self._say(f"the engine produced no token for {silent:.0f} s (engine.hang_seconds)")
-                self._free()
+    def _progress(self) -> tuple[int, int] | None:
+        """What grows while the engine works; None while nobody waits for it."""
+        return (self._engine.tokens, self._returned) if self._inside and self._reviving is None else None
+
+    def _silent(self, seconds: float) -> None:
+        self._say(f"the engine produced no token for {seconds:.0f} s (engine.hang_seconds)")
+        self._free()
 
     def _settle(self) -> None:
-        """With nobody else left to ask, a request that was answered before is asked again: a working engine answers.
-
-        Its answer is dropped. Where none was answered in this process, an earlier one must do as proof.
-        """
+        """With nobody else left to ask, find out whether the engine works."""
         held = self._suspects.held
-        if not held or len(self._waiting) > held or self._others(self._suspects.held_rows):
-            return
-        proving = self._proof is not None and not self._proof.done()
-        if self._control is not None and not proving:
-            self._proof = asyncio.create_task(self.ask(self._control, None))
-        elif self._control is None and self.proven:
+        if held and self._proof is None and len(self._waiting) <= held and not self._others(self._suspects.held_rows):
+            self._proof = asyncio.create_task(self._prove())
+            self._proof.add_done_callback(self._proved)
+
+    async def _prove(self) -> None:
+        """A working engine answers again; where nobody can tell, it must do that it worked for this run before."""
+        controls = self._controls.choose(self._suspects.guilty_questions())
+        answered = await works(controls, self._again)
+        if answered is None and self.proven:
             self._suspects.settle()
-        elif self._control is None or self._control.key in self._waiting:  # it killed the engine like the others
+        elif not answered:
             self._suspects.forget()
             self._fail(EngineError(f"the engine died {self.deaths} times and works no more: {self._words}"))
 
+    async def _again(self, control: Request) -> bool | None:
+        """Ask once more, outside the books: whether the answer is a good one, None when the engine died instead."""
+        await self._turn(control.key)
+        life = self._life
+        try:
+            sample = await self._generated(control, None)
+        except OwedError:
+            return False
+        except EngineDeadError:
+            await self._turn(control.key)
+            return None
+        if life != self._life or self._reviving is not None:
+            return None
+        if good := not odd(control, sample, wanted=True) and sample.usable:
+            self._suspects.left(control.key, finished=True)
+        return good
 
-def unasked(request: Request, status: Status, reason: str | None) -> Sample:
-    """The sample of a request that the engine gave no answer to."""
-    prompt = len(request.token_ids or ())
-    return Sample(request.key, request.role, "", status, None, prompt, 0, request.seed, error=reason)
-
-
-def _odd(request: Request, sample: object, *, wanted: bool) -> str:
-    """Why this cannot be the answer to the request; empty when it can."""
-    if not isinstance(sample, Sample):
-        return "the engine gave no sample"
-    if sample.key != request.key:
-        return "the engine gave another request's answer"
-    if sample.status is Status.CANCELLED and wanted:
-        return "the engine ended the request unasked"
-    return ""
-
-
-def _sound(sample: Sample) -> Sample:
-    """What is stored: a log-probability that is no number is none."""
-    bad = sample.mean_logprob is not None and not math.isfinite(sample.mean_logprob)
-    return replace(sample, mean_logprob=None) if bad else sample
+    def _proved(self, proof: asyncio.Task[None]) -> None:
+        """Let in whoever may go now; what a proof met that nobody thought of is the end, not a wait without one."""
+        self._proof = None
+        error = None if proof.cancelled() else proof.exception()
+        if error is not None and self._broken is None:
+            self._fail(error)
+        self.look()

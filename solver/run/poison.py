@@ -64,7 +64,7 @@ class Suspects:
             self._since[key] = self.finished
         if key[:3] in self._condemned:
             self._since.setdefault(key, self._condemned[key[:3]])
-            self._guilty[key] = _QUESTION
+            self._guilty[key] = QUESTION
         elif solo:
             self._groups.append((key,))
         elif witnessed >= WITNESSED:
@@ -126,8 +126,12 @@ class Suspects:
         """Problems that have a verdict held back."""
         return len({key.row_id for key in self._guilty if self.verdict(key) is None})
 
+    def guilty_questions(self) -> set[Question]:
+        """Questions of which a sample has a verdict, held back or not."""
+        return {key[:3] for key in self._guilty}
+
     def settle(self) -> None:
-        """Nobody else is left to ask, and the engine is known to have worked: verdicts stand."""
+        """Nobody else is left to ask, and the engine is known to work, or to have worked: verdicts stand."""
         self._since.update(dict.fromkeys(self._guilty, -1))
 
     def forget(self) -> None:
@@ -135,9 +139,10 @@ class Suspects:
         self._known, self._witnessed, self._solo, self._guilty = {}, {}, {}, {}
 
     def counts(self) -> Iterator[tuple[SampleKey, Counts]]:
-        """Every request in progress, with its deaths."""
+        """Every request in progress, and every one of an earlier process that is still to be asked, with its deaths."""
         for key in self._active:
             yield key, (self._witnessed.get(key, 0), self._solo.get(key, 0))
+        yield from self._known.items()
 
     def _tried(self, group: Sequence[SampleKey]) -> None:
         """The engine died with nothing but this group in it."""
@@ -164,11 +169,11 @@ class Suspects:
         if tried.deaths >= SOLO and not tried.common:
             members = [key for key in tried.any if key in self._active]
             self._condemned[question] = min(self._since[key] for key in members)
-            self._guilty.update(dict.fromkeys(members, _QUESTION))
+            self._guilty.update(dict.fromkeys(members, QUESTION))
 
 
 _SAMPLE = f"the engine died {SOLO} times while it worked on this sample alone"
-_QUESTION = f"the engine died at least {SOLO} times while it worked on samples of this question alone"
+QUESTION = f"the engine died at least {SOLO} times while it worked on samples of this question alone"
 
 
 def _halves(group: Sequence[SampleKey]) -> tuple[tuple[SampleKey, ...], tuple[SampleKey, ...]]:

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import time
 from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +65,7 @@ class Siege:
         return self.process.poll() is None
 
     def kill(self) -> None:
-        """The driver with everything below it, or the engine alone."""
+        """The driver, and its engines are gone soon, or the engine alone."""
         assert self.process is not None
         self.seen.update({key: text for key, text, _ in self.rows()})
         engines = engines_below(self.process.pid)
@@ -76,9 +75,10 @@ class Siege:
             return
         self.process.kill()
         self.said += self.process.communicate(timeout=60)[1]
-        for pid in engines:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        end = time.monotonic() + 30
+        while left := [pid for pid in engines if alive(pid)]:
+            assert time.monotonic() < end, f"engines {left} outlive their driver"
+            time.sleep(0.05)
         self.kills["driver"] += 1
         self.process = None
 
@@ -97,6 +97,14 @@ def engines_below(pid: int) -> list[int]:
     """vLLM's engine processes under a driver."""
     listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
     return [int(line.split()[0]) for line in listed.stdout.splitlines() if "EngineCore" in line]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
 
 
 @pytest.mark.soak

@@ -63,7 +63,7 @@ class FaultEngine:
         assert not faults
         self.asked: Counter[SampleKey] = Counter()
         self.finished: Counter[SampleKey] = Counter()
-        self.restarts = self.together = 0
+        self.restarts = self.together = self.nans = 0
         self.together_at_restart: list[int] = []
         self._life: Life | None = None
         self._last: Sample | None = None
@@ -120,7 +120,10 @@ class FaultEngine:
         if self._is("double", request, first) and before is not None:
             return before
         self.tokens += sample.output_tokens
-        return replace(sample, mean_logprob=float("nan")) if self.odd["nan"](request) else sample
+        if self.odd["nan"](request):
+            self.nans += 1
+            return replace(sample, mean_logprob=float("nan"))
+        return sample
 
     def _is(self, fault: str, request: Request, first: bool) -> bool:
         return (first or not self.once) and self.odd[fault](request)

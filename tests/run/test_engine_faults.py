@@ -1,13 +1,13 @@
 """Engines that die, hang and lie: every request comes to one end, and the one that kills engines is found."""
 
 import asyncio
-import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from fault_engine import FaultEngine, Which, at_random
+from fault_engine import FaultEngine, Life, Which, at_random
 from line import Line, asked
 
 from solver.engine.scripted import Reply
@@ -125,6 +125,69 @@ def test_the_last_request_of_all_is_condemned_only_by_an_engine_that_works() -> 
     assert sorted(made.engine.finished.values())[-2:] == [1, 2]
 
 
+class Fickle(FaultEngine):
+    """Answers every request once, and fails when it is asked again: with a row that says so, or by raising."""
+
+    raises = False
+    fails: Which = staticmethod(lambda _: True)
+
+    async def generate(self, request: Request, watch: object = None) -> Sample:
+        again = self.finished[request.key] > 0 and self.fails(request)
+        if again and self.raises:
+            raise ValueError("not twice")
+        sample = await super().generate(request)
+        return replace(sample, status=Status.ERROR, error="not twice") if again else sample
+
+
+@pytest.mark.parametrize("raises", [False, True])
+def test_where_no_request_is_answered_well_again_it_counts_that_the_engine_worked(raises: bool) -> None:
+    """The run waited for ever: nobody looked again after the proof had failed."""
+    made = Line()
+    made.engine = Fickle(at_random(7), slots=8, poison=one(15), after=15)
+    made.engine.raises = raises
+    made.run(asked(4))
+    assert statuses(made) == {Status.OK: 15, Status.QUARANTINED: 1}
+    assert max(made.engine.asked.values()) <= 6, "each proof is asked once"
+
+
+def test_an_answer_that_fails_the_second_time_is_no_proof_but_another_one_is() -> None:
+    made = Line()
+    made.engine = Fickle(at_random(7), slots=8, poison=one(15), after=15)
+    made.engine.fails = prompt(0, 2, 3)
+    made.run(asked(4))
+    assert statuses(made) == {Status.OK: 15, Status.QUARANTINED: 1}
+    assert [count for key, count in made.engine.finished.items() if prompt(1)(_request(key))].count(2) == 1
+
+
+def test_a_question_that_kills_after_its_first_answer_does_not_stand_for_the_engine() -> None:
+    """Its finished sample was asked as the proof, became guilty with the rest, and the run ended."""
+    made = line(8, poison=lambda request: prompt(3)(request) and request.key.k > 0, after=13)
+    made.run(asked(4))
+    assert statuses(made) == {Status.OK: 13, Status.QUARANTINED: 3}
+    again = [key for key, count in made.engine.finished.items() if count > 1]
+    assert len(again) == 1 and again[0].row_id[-1] != 3
+
+
+def test_where_only_that_question_was_ever_answered_it_has_to_do() -> None:
+    made = line(8, poison=lambda request: request.key.k > 0, after=1)
+    made.run(asked(1))
+    assert statuses(made) == {Status.OK: 1, Status.QUARANTINED: 3}
+
+
+def test_an_engine_that_dies_by_chance_during_the_proof_is_given_another_chance() -> None:
+    made = line(8, poison=one(39), after=39)
+    kill, ask = made.engine._work, iter([True])
+
+    async def work(request: Request, life: Life, watch: None) -> Sample:
+        if made.engine.finished[request.key] and next(ask, False):
+            life.die("killed by chance")
+        return await kill(request, life, watch)
+
+    made.engine._work = work
+    made.run(asked(10))
+    assert statuses(made) == {Status.OK: 39, Status.QUARANTINED: 1}
+
+
 def test_a_lonely_request_that_kills_every_engine_is_not_condemned_but_ends_the_run() -> None:
     made = line(8, poison=one(0, n=1))
     with pytest.raises(EngineError, match="works no more: poisoned"):
@@ -154,6 +217,17 @@ def test_what_an_earlier_process_saw_shortens_the_search() -> None:
     unwarned.run(asked(125))
     assert again.engine.asked[bad] < unwarned.engine.asked[bad]
     assert len(made.samples) + len(again.samples) == 500 and not deaths(again)
+
+
+def test_deaths_that_an_earlier_process_saw_are_kept_until_their_request_is_asked() -> None:
+    """They were gone when this process was killed before it came to that request."""
+    early, late = (SampleKey(b"r" * 16, "answer", 1, k) for k in range(2))
+    suspects = Suspects({early: (3, 1), late: (5, 2)})
+    suspects.asked(early)
+    assert dict(suspects.counts()) == {early: (3, 1), late: (5, 2)}
+    suspects.asked(late)
+    suspects.left(early, finished=True)
+    assert dict(suspects.counts()) == {late: (5, 2)}
 
 
 def test_nobody_is_condemned_on_hearsay() -> None:
@@ -257,7 +331,8 @@ def test_no_number_is_no_log_probability_and_no_text_no_answer() -> None:
     made = line(8, nan=one(2))
     made.engine.inner = type(made.engine.inner)(lambda r: "" if r.key.k == 3 else "\\boxed{1}", slots=8)
     made.run(asked(2))
-    assert all(s.mean_logprob is None for s in made.samples) and math.isnan(float("nan"))
+    assert made.engine.nans == 1, "the engine did say one"
+    assert all(s.mean_logprob is None for s in made.samples)
     assert statuses(made) == {Status.OK: 8}
     assert [(r.vote.n_valid, r.status) for r in made.results] == [(3, Outcome.OK)] * 2
 

@@ -55,7 +55,7 @@ def test_a_quarantined_sample_is_a_row_and_is_never_asked_again(desk: Desk, serv
     result = desk.results()["p7"]
     assert (result["status"], result["n_valid"], result["n_samples"], result["correct"]) == ("ok", 3, 4, True)
     assert [c["marks"] for c in result["candidates"] if c["k"] == 2] == [["quarantined"]]
-    assert any("a sample is quarantined" in text for text in desk.said)
+    assert any(f"sample 2 of row {row.key.row_id.hex()[:16]} is quarantined" in text for text in desk.said)
     assert not notes(desk)[-1], "a finished run leaves nothing in flight"
     assert desk.run("sampling.n=5").samples == 30, "more samples are asked, this one is not"
     assert made[-1].restarts == 0
@@ -65,7 +65,10 @@ def test_a_problem_whose_every_sample_kills_is_failed(desk: Desk, serve: Serve) 
     serve(poison=lambda request: request.messages[-1]["content"].startswith("What is 7?"))
     summary = desk.lay(ROWS, ["unused"]).run()
     assert summary.exit_code == 3 and summary.stats.failed == 1
-    assert desk.results()["p7"]["status"] == "failed"
+    result = desk.results()["p7"]
+    assert result["status"] == "failed"
+    told = [text for text in desk.said if "quarantined" in text]
+    assert len(told) == 1 and f"samples of row {result['row_id'][:16]} are" in told[0], "once, not for every sample"
 
 
 def test_a_broken_engine_ends_the_run_and_the_next_one_goes_on_as_if_nothing_had_been(desk: Desk, serve: Serve) -> None:
