@@ -41,15 +41,14 @@ def classed(
     class_ids: any numbering, None for what does not vote. reference_class: the class the reference belongs to, in the
     same numbering; one that no candidate has (-1) when no answer is right; None when there is no gradable reference.
     """
-    placed = [replace(one, class_id=number) for one, number in zip(candidates, class_ids, strict=True)]
-    dense = {number: place for place, number in enumerate(_ranked(placed))}
+    dense = {number: place for place, number in enumerate(_ranked(candidates, class_ids))}
     return tuple(
         replace(
             one,
-            class_id=None if one.class_id is None else dense[one.class_id],
-            correct=None if reference_class is None else one.class_id == reference_class,
+            class_id=None if number is None else dense[number],
+            correct=None if reference_class is None else number == reference_class,
         )
-        for one in placed
+        for one, number in zip(candidates, class_ids, strict=True)
     )
 
 
@@ -89,12 +88,15 @@ def vote(candidates: Sequence[Candidate], weights: Sequence[float] | None = None
     )
 
 
-def _ranked(candidates: Sequence[Candidate]) -> dict[int, list[Candidate]]:
-    """Class id -> members by k, heaviest class first; ties by votes, then by the lowest k."""
+def _ranked(
+    candidates: Sequence[Candidate], class_ids: Sequence[int | None] | None = None
+) -> dict[int, list[Candidate]]:
+    """Class id (None: their own) -> members by k, heaviest class first; ties by votes, then by the lowest k."""
     groups: dict[int, list[Candidate]] = {}
-    for one in sorted(candidates, key=lambda one: one.k):
-        if one.class_id is not None:
-            groups.setdefault(one.class_id, []).append(one)
+    ids = [one.class_id for one in candidates] if class_ids is None else class_ids
+    for one, number in sorted(zip(candidates, ids, strict=True), key=lambda pair: pair[0].k):
+        if number is not None:
+            groups.setdefault(number, []).append(one)
     return dict(sorted(groups.items(), key=lambda item: (-_weight(item[1]), -len(item[1]), item[1][0].k)))
 
 

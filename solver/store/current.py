@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from solver.records import SampleKey, Status
 from solver.store.index import I64, U64, Copy, Decisions, Ids, Mask, hash_text, key_hashes, mix
-from solver.store.shards import CorruptShardError, Shard, check_rows, opened, read_columns
+from solver.store.shards import CorruptShardError, Shard, check_rows, opened, read_columns, read_each
 
 Voids = Sequence[tuple[int, Decisions]]
 """(epoch, rows): results of these rows from before that epoch lost their samples and do not count."""
@@ -67,7 +67,7 @@ def kept_results(shards: Sequence[Shard], voids: Voids, current: Decisions | Non
 
     current: the input as it is now, whose decisions to keep; None keeps every problem.
     """
-    parts = [read_results_keys(shard, voids) for shard in shards]
+    parts = read_each(shards, lambda shard: read_results_keys(shard, voids))
     if not parts:
         return []
     ids = Ids.join([part.ids for part in parts])
@@ -127,7 +127,7 @@ def sample_hashes(shard: Shard) -> U64:
 
 def sample_masks(shards: Sequence[Shard]) -> list[Mask]:
     """For each samples shard (oldest first), which of its rows stand for their key; see `index.chosen`."""
-    hashes = [sample_hashes(shard) for shard in shards]
+    hashes = read_each(shards, sample_hashes)
     if not hashes:
         return []
     kept = [np.ones(len(part), dtype=np.bool_) for part in hashes]

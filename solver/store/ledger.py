@@ -11,7 +11,6 @@ Damage is met in two ways. A reader raises. The owner sets the shard aside: into
 import json
 import shlex
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
@@ -27,12 +26,11 @@ from solver.store.index import I64, U64, Decisions, Ids, Mask, Places
 from solver.store.layout import Layout
 from solver.store.manifest import missing
 from solver.store.publish import disk_errors, move, publish_text
-from solver.store.shards import CorruptShardError, RowGroups, Shard, footer_hash, read_columns
+from solver.store.shards import CorruptShardError, RowGroups, Shard, footer_hash, read_columns, read_each
 from solver.store.swap import as_we_wrote, counted_results, counted_samples, read_json
 from solver.store.tables import samples_of_batch
 
 T = TypeVar("T")
-READERS = 2  # shards read at once at opening: decoding leaves the interpreter free
 ONE_BY_ONE = 4  # problems that a reader asks for before he learns where the samples of all of them lie
 
 
@@ -130,12 +128,11 @@ class Ledger:
                 return damage
 
         found: list[T] = []
-        with ThreadPoolExecutor(READERS, thread_name_prefix="store-reader") as pool:
-            for shard, seen in zip(shards, pool.map(look, shards), strict=True):
-                if isinstance(seen, CorruptShardError):
-                    damaged[shard] = seen.found
-                else:
-                    found.append(seen)
+        for shard, seen in zip(shards, read_each(shards, look), strict=True):
+            if isinstance(seen, CorruptShardError):
+                damaged[shard] = seen.found
+            else:
+                found.append(seen)
         return found
 
     def _inspect(self, shard: Shard, verify: bool) -> None:

@@ -14,10 +14,11 @@ import os
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,6 +33,8 @@ _STATISTICS = ["row_id", "row", "call", "k", "status", "prompt_tokens", "output_
 _SEAL = b"seal:b2\n"
 _SEALED = {"solver.footer": "sealed"}
 _HASH_BYTES = 16
+READERS = 2  # shards read at once: decoding leaves the interpreter free
+T = TypeVar("T")
 _NAME = re.compile(r"part-(\d{4,})-(\d{2,})-(\d{6,})\.parquet")
 
 
@@ -159,6 +162,12 @@ def read_columns(shard: Shard, columns: Sequence[str] | None, dictionary: Sequen
             raise CorruptShardError(shard, f"columns are missing: {sorted({*columns} - {*table.column_names})}")
         check_rows(shard, table.num_rows, file.metadata.num_rows)
         return table
+
+
+def read_each(shards: Sequence[Shard], read: Callable[[Shard], T]) -> list[T]:
+    """`read` of every shard, in order, two shards at a time. Raises what it raises."""
+    with ThreadPoolExecutor(READERS, thread_name_prefix="store-reader") as pool:
+        return list(pool.map(read, shards))
 
 
 def check_rows(shard: Shard, read: int, written: int) -> None:
