@@ -213,7 +213,7 @@ class Ledger:
         """Raises StoreError where samples are lost to an owner who cannot make them again."""
         lost = [reason for shard, reason in sorted(damaged.items()) if shard.path.parent == self._layout.samples]
         if lost and not self._may_lose_samples:
-            mend = f"solver run --verify {shlex.quote(str(self._layout.run / 'job.yaml'))}"
+            mend = f"solver run {shlex.quote(str(self._layout.run / 'job.yaml'))} --verify"
             raise StoreError(f"{lost[0]}; deciding without its samples would replace good results. First: {mend}")
 
     def forget_places(self) -> None:

@@ -97,7 +97,7 @@ def test_a_revote_puts_nothing_less_in_the_place_of_good_results(desk: Desk) -> 
         kept = shutil.copytree(desk.out, desk.home / "kept")
         harm(shards(desk.out, "samples")[0])
         with pytest.raises(
-            StoreError, match=r"would replace good results\. First: solver run --verify .*out/job\.yaml"
+            StoreError, match=r"would replace good results\. First: solver run .*out/job\.yaml --verify"
         ):
             desk.revote("sampling.n=2")
         assert bytes_of(desk.out / "results") == whole
