@@ -6,6 +6,7 @@ be 10") counts only when nothing else does, and so do weaker cues ("option B is 
 """
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from solver.answers.statements import LETTERS, WINDOW, clean, stated
@@ -101,6 +102,7 @@ _REVERSED = re.compile(
     r"|(?:选项\s?)?[（(]?([A-HＡ-Ｈ])[)）]?\s?(?:选项|项)?(?:是|为)?(?:正确|符合题意|满足题意|符合条件|为正确答案)"
     r"|([-−]?[\d.,/]*\d%?|\$[^$\n]{1,80}\$)\s(?:is|will be|must be)\s(?:the|our|my)\s(?:final\s|correct\s|right\s|desired\s|required\s)?(?:answer|result)"
 )
+_ANCHORS = ("correct", "right", " answer", "正确", "符合", "满足题意")
 _DENIED = re.compile(r"(?:不|未必|并非|都|均|哪|否)[\u4e00-\u9fff]{0,3}$|\b(?:whether|not|if|neither|why)\b[^.\n]{0,20}$")
 _SUPPOSED = re.compile(
     r"\bif\b[^.\n]*\bwould\b|\bwould have been\b|\b(?:might|may|could|would) (?:think|say|guess|believe|expect|suspect|argue)\b"
@@ -110,7 +112,7 @@ _SUPPOSED = re.compile(
     re.IGNORECASE,
 )
 _MOST = 12  # places of one cue that are looked at
-_TRIED = 100_000  # occurrences of one needle that are looked at
+_TRIED = 2_000  # occurrences of one needle that are looked at
 _OPTION_LIST = re.compile(r"^(?:\*\*)?B(?:\*\*)?\s?[:：.)]", re.MULTILINE)
 _CLAUSE_END = re.compile(r"[\n。.!?！？；;]")
 _HASH_HEADING = re.compile(r"(?:step|part|case|final|solution|answer|note|check|verif|第.步|步骤|解|答|\d+[.)、]\s)", re.IGNORECASE)
@@ -119,16 +121,18 @@ _HASH_HEADING = re.compile(r"(?:step|part|case|final|solution|answer|note|check|
 def phrase(text: str) -> tuple[str, str] | None:
     """Answer and rule of the last answer phrase, or None; linear in the text."""
     supposed: list[Place] = []
-    for found in (places(text), _found(text, _WEAK)):
-        for place in sorted(found, reverse=True):
-            if hypothetical(text, place[0]):
-                supposed.append(place)
-            elif (answer := said_at(text, place)) is not None:
-                return answer, place[2]
-        if (verdict := _reversed(text)) is not None:
-            return verdict
-    for place in supposed:
-        if (answer := said_at(text, place)) is not None:
+    found = _first(text, places(text), supposed) or _reversed(text) or _first(text, _found(text, _WEAK), supposed)
+    if found is not None:
+        return found
+    return next(((said, place[2]) for place in supposed if (said := said_at(text, place)) is not None), None)
+
+
+def _first(text: str, found: list[Place], supposed: list[Place]) -> tuple[str, str] | None:
+    """The answer of the last place that has one; suppositions are put aside."""
+    for place in sorted(found, reverse=True):
+        if hypothetical(text, place[0]):
+            supposed.append(place)
+        elif (answer := said_at(text, place)) is not None:
             return answer, place[2]
     return None
 
@@ -196,11 +200,22 @@ def _after_hashes(text: str, tail: str) -> str | None:
 
 def _reversed(text: str) -> tuple[str, str] | None:
     """The last "option B is correct", "42 is the answer", 选项B正确 near the end."""
-    last = None
-    for match in _REVERSED.finditer(text, max(0, len(text) - WINDOW)):
-        if not _DENIED.search(text[max(0, match.start() - 30) : match.start()]) and not hypothetical(text, match.start()):
-            last = match
-    if last is None:
-        return None
-    letter = last[1] or last[2]
-    return (letter, "choice") if letter else (last[3], "phrase-en")
+    nearest = max(0, len(text) - WINDOW)
+    for at in sorted((at for anchor in _ANCHORS for at in _backwards(text, anchor, nearest)), reverse=True):
+        begin = max(0, at - 90)
+        for match in reversed([*_REVERSED.finditer(text, begin, at + 20)]):
+            before = text[max(0, match.start() - 30) : match.start()]
+            if not _DENIED.search(before) and not hypothetical(text, match.start()):
+                letter = match[1] or match[2]
+                return (letter, "choice") if letter else (match[3], "phrase-en")
+    return None
+
+
+def _backwards(text: str, anchor: str, nearest: int) -> Iterator[int]:
+    """Offsets of a word from the end, a few of them."""
+    at = text.rfind(anchor, nearest)
+    for _ in range(_MOST):
+        if at < 0:
+            break
+        yield at
+        at = text.rfind(anchor, nearest, at)

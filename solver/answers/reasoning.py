@@ -20,10 +20,14 @@ FAMILIES: tuple[Tags, ...] = (
 """Opening and closing tags of the models we know. The default pair stands for all of them, because no model writes
 another's tags into its answer; any other pair stands for itself alone."""
 
+_HINTS = ("think", "THINK", "thought", "reasoning>", "<|channel|>")  # one of them is in every tag
+
 
 def spoken(text: str, tags: Tags | None) -> tuple[int, bool]:
     """Where the text after the reasoning begins (0: there is none), and whether the last reasoning was closed."""
-    families = () if tags is None else FAMILIES if tags == DEFAULT_REASONING else (tags,)
+    families = () if tags is None else (tags,)
+    if tags == DEFAULT_REASONING and any(hint in text for hint in _HINTS):
+        families = FAMILIES
     begin, opened = 0, -1
     for opening, closing in families:
         if closing in text:
