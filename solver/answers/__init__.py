@@ -15,7 +15,7 @@ from solver.answers.grader import Grader, equivalent
 from solver.answers.keys import Key
 from solver.answers.reading import key
 
-VERSION = 1
+VERSION = 2
 """Version of the extraction and equality rules; results decided under another version are decided anew."""
 
 __all__ = ["DEFAULT_REASONING", "VERSION", "Extracted", "Grader", "Key", "equivalent", "extract", "key", "reference"]

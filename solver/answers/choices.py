@@ -8,8 +8,8 @@ import re
 from solver.answers.keys import Key
 
 _CHOICE = re.compile(
-    r"(?:(?:option|choice|选项|选)\s*)?[(\[]?([A-Z])[)\]]?(?:\s*(?:选项|项))?|[(\[]([a-h])[)\]]"
-    r"|[(\[]?([A-J])\s*[)\].:]\s*\S.*|[(\[]([A-J])[)\]]\s*\S.*",
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|选项|选|答案)\s*:?\s*)?[(\[]?([A-Z])[)\]]?(?:\s*(?:选项|项))?|[(\[]([a-h])[)\]]"
+    r"|[(\[]?([A-J])\s*[)\].:](?!\s*[A-Z]\s*=)\s*\S.*|[(\[]([A-J])[)\]]\s*\S.*",
     re.DOTALL,
 )
 _CHOICES = re.compile(r"\(?[A-H]\)?(?:\s*(?:,|;|and|&|和|与)\s*\(?[A-H]\)?)+|[A-H]{2,8}")
@@ -17,7 +17,7 @@ _LABEL = re.compile(r"(?<![A-Za-z\\])[(\[]?([A-H])[)\].](?=\s*[^\s,;)]|$)")
 _LETTER = re.compile(r"[A-H]")
 
 
-def choice(text: str, depth: int) -> Key | None:
+def choice(text: str) -> Key | None:
     """The key of a normal text that names options, else None."""
     if text[0] in "([" or text[1:2] in ").]: ":  # a label with its option text, or several of them
         labels = _LABEL.findall(text)

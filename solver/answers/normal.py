@@ -21,7 +21,7 @@ _VULGAR = {
         ("⅑", 1, 9), ("⅒", 1, 10),
     )
 }  # fmt: skip
-_BEFORE = str.maketrans({**_VULGAR, "º": "°", "˚": "°"})
+_BEFORE = str.maketrans({**_VULGAR, "º": "°", "˚": "°", "ℝ": r"\R ", "ℤ": r"\Z ", "ℕ": r"\N ", "ℚ": r"\Q ", "…": "..."})
 _AFTER = str.maketrans(
     {
         "−": "-", "–": "-", "‐": "-", "‑": "-", "‒": "-", "⁄": "/", "∕": "/", "÷": "/", "、": ",", "。": ".",
@@ -29,6 +29,10 @@ _AFTER = str.maketrans(
         "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "π": r"\pi ", "∞": r"\infty ", "≤": "<=", "≥": ">=", "⩽": "<=",
         "⩾": ">=", "≦": "<=", "≧": ">=", "≠": r"\ne ", "≈": r"\approx ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ",
         "∈": r"\in ", "“": '"', "”": '"', "‘": "'", "’": "'", "「": '"', "」": '"', "\u200b": "", "\ufeff": "",
+        "—": "-", "γ": r"\gamma ", "δ": r"\delta ", "ω": r"\omega ", "φ": r"\varphi ", "ϕ": r"\phi ", "μ": r"\mu ",
+        "ρ": r"\rho ", "σ": r"\sigma ", "Δ": r"\Delta ", "∣": "|", "⟨": r"\langle ", "⟩": r"\rangle ", "∠": r"\angle ",
+        "△": r"\triangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
+        "〈": r"\langle ", "〉": r"\rangle ",
         "∅": r"\emptyset ", "√": r"\sqrt ", "℃": "°C", "¥": "¥", "￥": "¥", "θ": r"\theta ", "α": r"\alpha ",
         "β": r"\beta ", "λ": r"\lambda ", "∶": ":", "【": "[", "】": "]", "〖": "[", "〗": "]",
     }
@@ -42,22 +46,34 @@ _COMMANDS = {
     r"\textstyle": "", r"\limits": "", r"\quad": " ", r"\qquad": " ", r"\varnothing": r"\emptyset ",
     r"\ldots": "...", r"\dots": "...", r"\cdots": "...", r"\to": r"\to ", r"\land": " and ", r"\lor": " or ",
     r"\textdegree": "°", r"\pounds": "£", r"\euro": "€", r"\yen": "¥", r"\thinspace": " ", r"\centerdot": r"\cdot ",
-    r"\bullet": r"\cdot ", r"\nobreak": "", r"\vee": " or ", r"\wedge": " and ",
+    r"\bullet": r"\cdot ", r"\nobreak": "", r"\large": "", r"\Large": "", r"\LARGE": "", r"\huge": "", r"\small": "",
+    r"\normalsize": "", r"\rm": "", r"\bf": "", r"\it": "", r"\tt": "", r"\bfseries": "", r"\mathstrut": "",
+    r"\middle": "", r"\Biggl": "", r"\Biggr": "", r"\biggl": "", r"\biggr": "", r"\lvert": "|", r"\rvert": "|",
+    r"\vert": "|", r"\colon": ":", r"\gets": "=", r"\lbrack": "[", r"\rbrack": "]", r"\ast": "*", r"\tg": r"\tan",
+    r"\dbinom": r"\binom", r"\tbinom": r"\binom", r"\space": " ", r"\enspace": " ", r"\iff": "=", r"\scriptstyle": "",
+ r"\vee": " or ", r"\wedge": " and ",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _SPACING = re.compile(r"(?<!\\)\\[,;:! ]|~")
-_THOUSANDS_GAP = re.compile(r"(?<=\d)(?:\\[,;:! ]|\{,\}|\{\\,\}|')(?=\d{3}(?!\d))")
+_THOUSANDS_GAP = re.compile(r"(?<=\d)(?:,\\!|\\[,;:! ]|\{,\}|\{\\,\}|')(?=\d{3}(?!\d))")
+_SETS = re.compile(r"\\mathbb\s*(?:\{\s*([RZNQC])\s*\}|([RZNQC]))")
+_COLOUR = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}|\\[hv]space\*?\s*\{[^{}]*\}|\\(?:tag|label|phantom)\s*\{[^{}]*\}")
+_SILENT = re.compile(r"\\(?:left|right)\s*\.|</?(?:b|i|strong|em|span|p|u|code|font|br)(?:\s[^<>]*)?/?>")
+_LIST_LABEL = re.compile(r"^([A-J])、(?=\s*\S)(?!\s*[A-J](?:[、,和与]|$))")
 _ESCAPED = re.compile(r"\\([%$#&_])")
-_TEXT = re.compile(
+_WRAPPER = re.compile(
     r"\\(?:text|mathrm|textbf|mathbf|textit|mathit|textrm|textsf|texttt|operatorname|mbox|hbox|mathsf|mathtt|emph"
-    r"|boldsymbol|bm|mathbb|mathcal|boxed|fbox|underline|textnormal)\*?\s*\{([^{}]*)\}"
+    r"|boldsymbol|bm|mathbb|mathcal|boxed|fbox|underline|textnormal|pmb|textup|mathop|overset\s*\{\}|framebox)\*?\s*\{"
 )
 _CIRCLE = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)")
 _SHORT_FRAC = re.compile(r"\\frac\s*(?:(\d)\s*(\d)|(\d)\s*\{(\d+)\}|\{(\d+)\}\s*(\d))")
 _SHORT_SQRT = re.compile(r"\\sqrt\s*(\d+|[A-Za-z](?![A-Za-z]))")
 _PAREN_SQRT = re.compile(r"\\sqrt\s*\(([^()]*)\)")
 _SPACES = re.compile(r"\s+")
-_PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'))
+_PAIRS = (
+    ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
+    ("*", "*"), ("~~", "~~"), ("'", "'"),
+)  # fmt: skip
 _LEAD = re.compile(
     r"^(?:(?:the|my|our)\s+)?(?:(?:final|correct|exact)\s+)?(?:answer|result)\s*(?:is|:|=)\s*"
     r"|^(?:故|所以|因此)?(?:最终|正确)?答案(?:是|为|:)\s*|^(?:approximately|about|roughly|约为|大约|约)\s*",
@@ -68,16 +84,24 @@ _LEAD = re.compile(
 def normal(answer: str) -> str:
     """The same answer in one notation; idempotent but for pathological nesting, linear in its length."""
     text = answer
+    if "<" in text:
+        text = _SILENT.sub("", text)
     if not text.isascii():
         text = _ascii_marks(text)
     if "\\" in text or "{" in text or "'" in text:
         text = _plain_latex(text)
+    if "/-" in text:
+        text = text.replace("+/-", r"\pm ")
     text = _SPACES.sub(" ", text).strip()
     return _unwrap(text)
 
 
 def _ascii_marks(text: str) -> str:
-    text = text.translate(_BEFORE)
+    text = (
+        _LIST_LABEL.sub(r"\1. ", text.strip().translate(_BEFORE), count=1) if "、" in text else text.translate(_BEFORE)
+    )
+    if "正负" in text:
+        text = text.replace("正负", r"\pm ")
     text = _SUPER_RUN.sub(lambda run: "^{" + run[0].translate(_SUPER) + "}", text)
     text = _SUB_RUN.sub(lambda run: "_{" + run[0].translate(_SUB) + "}", text)
     return unicodedata.normalize("NFKC", text).translate(_AFTER)
@@ -85,15 +109,28 @@ def _ascii_marks(text: str) -> str:
 
 def _plain_latex(text: str) -> str:
     text = _CIRCLE.sub("°", _THOUSANDS_GAP.sub("", text))
+    text = _SETS.sub(lambda name: rf"\{name[1] or name[2]} ", _SILENT.sub("", _COLOUR.sub("", text)))
     text = _SPACING.sub(" ", text)
     text = _COMMAND.sub(lambda name: _COMMANDS.get(name[0], name[0]), text)
     text = _ESCAPED.sub(r"\1", text) if not text.startswith("$") else text.replace(r"\%", "%").replace(r"\$", "")
-    for _ in range(4):
-        text, count = _TEXT.subn(r" \1 ", text)
-        if not count:
-            break
+    text = _without_wrappers(text)
     text = _SHORT_FRAC.sub(_braced_frac, text)
     return _SHORT_SQRT.sub(r"\\sqrt{\1}", _PAREN_SQRT.sub(r"\\sqrt{\1}", text))
+
+
+def _without_wrappers(text: str) -> str:
+    r"""`\text{...}`, `\mathbf{...}`, `\boxed{...}` are what is inside them."""
+    begin = 0
+    for _ in range(40):
+        match = _WRAPPER.search(text, begin)
+        if match is None:
+            break
+        end = closing(text, match.end() - 1)
+        if end is None:
+            break
+        text = f"{text[: match.start()]} {text[match.end() : end]} {text[end + 1 :]}"
+        begin = match.start()
+    return text
 
 
 def _braced_frac(match: re.Match[str]) -> str:
@@ -132,7 +169,21 @@ def closing(text: str, start: int) -> int | None:
 
 
 def split(text: str, separator: re.Pattern[str]) -> list[str]:
-    """Parts of `text` between matches of `separator` that stand outside every bracket."""
+    """Parts of `text` between matches of `separator` that stand outside every bracket and environment."""
+    if r"\begin" in text:
+        text = text.replace(r"\begin", "(" + _ENVIRONMENT).replace(r"\end", ")" + _ENVIRONMENT)
+        return [_environments(part) for part in _split(text, separator)]
+    return _split(text, separator)
+
+
+_ENVIRONMENT = "\x01"
+
+
+def _environments(part: str) -> str:
+    return part.replace("(" + _ENVIRONMENT, r"\begin").replace(")" + _ENVIRONMENT, r"\end")
+
+
+def _split(text: str, separator: re.Pattern[str]) -> list[str]:
     parts, depth, begin, index = [], 0, 0, 0
     while index < len(text):
         mark = text[index]

@@ -77,13 +77,14 @@ def decimal(text: str) -> Fraction | None:
 
 
 def _simplest(value: Fraction, places: int, significant: int) -> Fraction:
-    # Machine floats err in the 16th or 17th digit; below that the last digit may be rounded or cut. So few
+    # Machine floats err in the 16th or 17th digit; below that a decimal is the fraction that rounds to it. So few
     # denominators are tried that a random decimal of that length meets one in fewer than 1 of 1,000 cases.
     kept = places - max(0, significant - 15)
     if kept <= 0:
         return value
     near = value.limit_denominator(10 ** (min(significant, 15) // 2 - 2))
-    return near if abs(near - value) < Fraction(1, 10**kept) else value
+    limit = Fraction(1, 10**kept) if significant > 15 else Fraction(1, 2 * 10**kept)
+    return near if abs(near - value) <= limit else value
 
 
 def _ratio(over: str, under: str) -> Fraction | None:
