@@ -56,7 +56,9 @@ def main() -> int:
     for cost, one in sorted(zip(seconds, strings, strict=True), reverse=True)[: asked.slowest]:
         print(f"  {cost:6.2f} s  [{one.category}]  {one.text[:60]!r}")
     over = sum(cost > EACH for cost in seconds)
-    print(f"{len(strings)} strings: slowest {max(seconds):.2f} s, {over} above {EACH:g} s, one by one {sum(seconds):.1f} s")
+    print(
+        f"{len(strings)} strings: slowest {max(seconds):.2f} s, {over} above {EACH:g} s, one by one {sum(seconds):.1f} s"
+    )
     print(f"all at once on {asked.workers} workers: {whole:.1f} s (goal {ALL:g} s)")
     return int(over > 0 or whole > ALL)
 

@@ -74,4 +74,3 @@ def _replaces(new: str, boxed: str) -> bool:
         return False
     sorts = {now.kind, old.kind}
     return not ("text" in sorts or "choice" in sorts) or len(sorts) == 1
-

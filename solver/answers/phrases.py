@@ -47,7 +47,9 @@ _CUES = (
     _Cue(
         "phrase-en",
         ("inal ", "verall "),
-        re.compile(r"(?:inal|verall)\s(?:result|value|solution|total|count|number)(?:\*\*)?\s{0,3}(?:is\b|[:：=])" + _END),
+        re.compile(
+            r"(?:inal|verall)\s(?:result|value|solution|total|count|number)(?:\*\*)?\s{0,3}(?:is\b|[:：=])" + _END
+        ),
     ),
     _Cue("phrase-en", ("A:", "A：", "A**:"), re.compile(r"A(?:\*\*)?\s{0,9}[:：]" + _END)),
     _Cue(
@@ -64,7 +66,8 @@ _CUES = (
         ("correct ", "right ", "best ", "true "),
         re.compile(
             r"(?:correct|right|best|true)\s(?:options?|choices?|statements?|letters?|one|ones|alternatives?)\s?"
-            r"(?:\([^()\n]{0,9}\)\s?)?(?:here\s|therefore\s|is\stherefore\s)?(?:is|are|must be|would be|[:：])\s{0,3}[:：]?" + _END
+            r"(?:\([^()\n]{0,9}\)\s?)?(?:here\s|therefore\s|is\stherefore\s)?(?:is|are|must be|would be|[:：])\s{0,3}[:：]?"
+            + _END
         ),
     ),
     _Cue(
@@ -77,7 +80,11 @@ _CUES = (
             r"\s{0,9}(?:\*\*)?\s{0,9}[:：]?" + _END
         ),
     ),
-    _Cue("phrase-zh", ("答",), re.compile(r"(?<![^\s。；，,.;*】）)（(\]$!！?？])答(?:\*\*)?\s{0,9}(?:[:：]|(?=[^案题对错：:\s]))" + _END)),
+    _Cue(
+        "phrase-zh",
+        ("答",),
+        re.compile(r"(?<![^\s。；，,.;*】）)（(\]$!！?？])答(?:\*\*)?\s{0,9}(?:[:：]|(?=[^案题对错：:\s]))" + _END),
+    ),
     _Cue("phrase-zh", ("填",), re.compile(r"(?<=[故应可])填(?:空)?(?:为|入|上|的是)?\s{0,9}[:：]?" + _END)),
     _Cue(
         "choice",
@@ -103,7 +110,9 @@ _REVERSED = re.compile(
     r"|([-−]?[\d.,/]*\d%?|\$[^$\n]{1,80}\$)\s(?:is|will be|must be)\s(?:the|our|my)\s(?:final\s|correct\s|right\s|desired\s|required\s)?(?:answer|result)"
 )
 _ANCHORS = ("correct", "right", " answer", "正确", "符合", "满足题意")
-_DENIED = re.compile(r"(?:不|未必|并非|都|均|哪|否)[\u4e00-\u9fff]{0,3}$|\b(?:whether|not|if|neither|why)\b[^.\n]{0,20}$")
+_DENIED = re.compile(
+    r"(?:不|未必|并非|都|均|哪|否)[\u4e00-\u9fff]{0,3}$|\b(?:whether|not|if|neither|why)\b[^.\n]{0,20}$"
+)
 _SUPPOSED = re.compile(
     r"\bif\b[^.\n]*\bwould\b|\bwould have been\b|\b(?:might|may|could|would) (?:think|say|guess|believe|expect|suspect|argue)\b"
     r"|\b(?:some|many) (?:people|students|readers)\b|\b(?:at )?first (?:sight|glance|guess|thought)\b|\bnot true that\b|\btempting\b"
@@ -115,7 +124,9 @@ _MOST = 12  # places of one cue that are looked at
 _TRIED = 2_000  # occurrences of one needle that are looked at
 _OPTION_LIST = re.compile(r"^(?:\*\*)?B(?:\*\*)?\s?[:：.)]", re.MULTILINE)
 _CLAUSE_END = re.compile(r"[\n。.!?！？；;]")
-_HASH_HEADING = re.compile(r"(?:step|part|case|final|solution|answer|note|check|verif|第.步|步骤|解|答|\d+[.)、]\s)", re.IGNORECASE)
+_HASH_HEADING = re.compile(
+    r"(?:step|part|case|final|solution|answer|note|check|verif|第.步|步骤|解|答|\d+[.)、]\s)", re.IGNORECASE
+)
 
 
 def phrase(text: str) -> tuple[str, str] | None:

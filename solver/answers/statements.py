@@ -65,7 +65,9 @@ _OPTION = re.compile(
     re.IGNORECASE,
 )
 _LETTER = r"[（(]?\s?[A-HＡ-Ｈ]\s?[)）]?"
-LETTERS = re.compile(rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z'’=+^_-]|(?!选?项|正确|符合|答案)[\u4e00-\u9fff])")
+LETTERS = re.compile(
+    rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z'’=+^_-]|(?!选?项|正确|符合|答案)[\u4e00-\u9fff])"
+)
 _VERDICT = re.compile(
     r"(yes|no|true|false|是的?|否|对|错|正确|错误|不能|能|可以|不可以|不是|不会|会)(?:[,，]\s?(?!\d)|\s*[—–-]\s|[:：]\s).+",
     re.IGNORECASE | re.DOTALL,
@@ -117,7 +119,7 @@ def stated(tail: str) -> str | None:
 
 def clean(statement: str) -> str | None:
     """A statement without emphasis, blanks and closing punctuation; None for nothing and for what is too long."""
-    bare = statement.strip().strip("*_` \t|\"“”").rstrip("。．.,，;；:： ").strip()
+    bare = statement.strip().strip('*_` \t|"“”').rstrip("。．.,，;；:： ").strip()
     if bare.count("$") == 1 and bare.endswith("$"):
         bare = bare[:-1].rstrip()
     if not bare or len(bare) > LONGEST or not any(letter.isalnum() or letter in "∅∞" for letter in bare):
@@ -213,7 +215,9 @@ def _part_of_word(statement: str, match: re.Match[str]) -> bool:
 def _each_clause(statement: str) -> str | None:
     """甲有 5 个，乙有 3 个: every clause says a number, and the answer is all of them."""
     clauses = re.split(r"[,，;；]", statement)
-    found = [re.search(rf"(?<=[是为有得需要用])\s?({NUMBER}(?:\s?[\u4e00-\u9fff]{{1,4}})?)$", one.strip()) for one in clauses]
+    found = [
+        re.search(rf"(?<=[是为有得需要用])\s?({NUMBER}(?:\s?[\u4e00-\u9fff]{{1,4}})?)$", one.strip()) for one in clauses
+    ]
     return ", ".join(match[1] for match in found if match) if len(found) > 1 and all(found) else None
 
 
@@ -251,5 +255,5 @@ def _from_han(number: str, gap: str, rest: str) -> str:
     if ends is not None:  # 3 小时后两车相距 120 千米
         return ends[1]
     if len(head) <= 6 or re.search(r"[\d零〇一二两三四五六七八九十百千万亿半或和]", head):
-        return f"{number}{gap}{head if re.search('[，,（(]', rest) and not re.search('[0-9]', rest[len(head):]) else rest}"
+        return f"{number}{gap}{head if re.search('[，,（(]', rest) and not re.search('[0-9]', rest[len(head) :]) else rest}"
     return f"{number}{gap}{head[0]}" if _MEASURE_WORD.match(head) else number

@@ -12,6 +12,7 @@ import click
 
 from solver import __version__
 from solver.cli.check import check
+from solver.cli.grade import grade
 from solver.cli.plain import say
 from solver.cli.revote import revote
 from solver.cli.run import run
@@ -36,7 +37,7 @@ def cli() -> None:
     """Ask a reasoning model N times for each problem of a table, vote, and write samples and results to parquet."""
 
 
-for verb in (run, check, show, revote):
+for verb in (run, check, show, revote, grade):
     cli.add_command(verb)
 
 
