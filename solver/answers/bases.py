@@ -14,6 +14,7 @@ _SAID = re.compile(
 _CHINESE = re.compile(
     rf"(?:(二|三|四|五|六|七|八|九|十|十二|十六|\d{{1,2}})进制(?:数)?)?{_NUMERAL}(?:\s*\(?(二|三|四|五|六|七|八|九|十|十二|十六|\d{{1,2}})进制\)?)?"
 )
+_BINARY = re.compile(r"([01]{3,64})\s*\(2\)")
 _PREFIXED = re.compile(r"0([xob])([0-9a-f]{1,64})", re.IGNORECASE)
 _NAMES = {
     "binary": 2, "bin": 2, "b": 2, "octal": 8, "oct": 8, "o": 8, "decimal": 10, "dec": 10,
@@ -32,6 +33,8 @@ def based(text: str) -> Key | None:
         return _value(match[1], base) if plain else None
     if match := _SAID.fullmatch(text):
         return _value(match[1], _base(match[2] or match[3]))
+    if match := _BINARY.fullmatch(text):
+        return _value(match[1], 2)
     if "进制" in text and (match := _CHINESE.fullmatch(text)) and bool(match[1]) != bool(match[3]):
         return _value(match[2], _base(match[1] or match[3]))
     return None

@@ -19,6 +19,7 @@ _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
 _YEAR = r"(\d{4})"
 _HAN = r"[\d零〇一二三四五六七八九十]"
 _ISO = re.compile(rf"{_YEAR}([-/.])(\d{{1,2}})\2(\d{{1,2}})")
+_YEAR_MONTH = re.compile(r"([12]\d{3})-(0[1-9]|1[0-2])")
 _MONTH_FIRST = re.compile(rf"{_NAME}\s*(?:the\s+)?{_DAY}(?:(?:\s*,\s*|\s+){_YEAR})?", re.IGNORECASE)
 _DAY_FIRST = re.compile(rf"(?:the\s+)?{_DAY}\s*(?:of\s+)?{_NAME}(?:(?:\s*,\s*|\s+){_YEAR})?", re.IGNORECASE)
 _MONTH_YEAR = re.compile(rf"{_NAME}(?:\s*,\s*|\s+){_YEAR}", re.IGNORECASE)
@@ -56,6 +57,8 @@ def _date(text: str) -> Key | None:
 def _western_date(text: str) -> Key | None:
     if match := _ISO.fullmatch(text):
         return _day(int(match[1]), int(match[3]), int(match[4]))
+    if match := _YEAR_MONTH.fullmatch(text):
+        return _day(int(match[1]), int(match[2]), 0)
     if match := _MONTH_FIRST.fullmatch(text):
         return _day(int(match[3] or 0), _MONTH[match[1]], int(match[2]))
     if match := _DAY_FIRST.fullmatch(text):
@@ -71,7 +74,7 @@ def _chinese_date(match: re.Match[str]) -> Key | None:
         return _day(year, month, day)
     if not 1 <= month <= 12:
         return None
-    return Key("text", _MONTHS[month - 1], alt=(Key("number", Fraction(month)),))
+    return Key("text", _MONTHS[month - 1], alt=(Key("number", Fraction(month), "month of the year"),))
 
 
 def _day(year: int, month: int, day: int) -> Key | None:

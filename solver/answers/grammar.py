@@ -70,7 +70,7 @@ class _Parser(Cursor):
             elif self.take("/"):
                 found = ("div", found, self._denominator())
             elif self._starts():
-                if self.next.kind == "number":
+                if self.next.kind == "number" and found[0] != "fact":
                     raise RefusedError("a number after a factor")
                 found = ("mul", found, self._power())
             else:
@@ -273,13 +273,14 @@ class _Parser(Cursor):
         return (kind, name, low, high, self._product())
 
     def _several(self, name: str) -> Tree:
-        closing = "}" if self.take("{") else ")"
-        if closing == ")":
+        r"""`\max(2, 3)`, `\max\{2, 3\}`."""
+        fence, kind = ("}", "name") if self.take("{", kind="name") else ("}" if self.take("{") else ")", "mark")
+        if fence == ")":
             self.need("(")
         parts = [self.sum()]
         while self.take(","):
             parts.append(self.sum())
-        self.need(closing)
+        self.need(fence, kind=kind)
         return (name, *parts)
 
     def _function(self, name: str) -> Tree:

@@ -40,6 +40,5 @@ def parts(found: Key) -> list[Key]:
 
 def leaves(found: Key) -> tuple[str, ...]:
     """The residue texts inside a key and its other meanings, which only the pool can resolve."""
-    if found.kind == RESIDUE:
-        return (str(found.value),)
-    return tuple(text for part in (*parts(found), *found.alt) for text in leaves(part))
+    own = (str(found.value),) if found.kind == RESIDUE else ()
+    return (*own, *(text for part in (*parts(found), *found.alt) for text in leaves(part)))

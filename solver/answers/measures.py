@@ -10,7 +10,7 @@ from solver.answers.keys import RESIDUE, Key
 from solver.answers.numbers import number
 from solver.answers.numerals import chinese, english
 from solver.answers.structures import Read
-from solver.answers.words import CURRENCY, unit
+from solver.answers.words import CURRENCY, known_unit, unit
 
 _LEADING_NUMBER = re.compile(
     r"([+-]?\s*(?:\d+\s*\\frac\s*\{\d+\}\s*\{\d+\}|\\frac\s*\{[\d.,]+\}\s*\{[\d.,]+\}|\d+\s+\d+/\d+"
@@ -25,9 +25,15 @@ _TRAILING_UNIT = re.compile(
     r"|\s*([\u4e00-\u9fff]{1,4}|°))",
     re.DOTALL,
 )
+_CODES = {"US$": "dollar", "USD": "dollar", "RMB": "yuan", "CNY": "yuan", "人民币": "yuan", "EUR": "euro", "GBP": "gbp",
+          "JPY": "yen", "RS": "₹", "RS.": "₹", "INR": "₹"}  # fmt: skip
+_CODE = re.compile(
+    r"(US\$|USD|HK\$|NT\$|A\$|C\$|RMB|CNY|EUR|GBP|JPY|INR|Rs\.?|₹|₽|₩|人民币)\s*(-?[\d.].*)", re.IGNORECASE
+)
 _CONSTANT = re.compile(r"\\(?:sqrt|pi|frac)")
 _VARIABLE = re.compile(r"[A-Za-df-z]")
 _COMMANDS = re.compile(r"\\[A-Za-z]+")
+_RATE_FIRST = re.compile(r"每([\u4e00-\u9fff]{1,3}?)\s*([\d零一二两三四五六七八九十百].*)")
 _HALF_UNIT = re.compile(
     r"(\d+|[零一二两三四五六七八九十百]+)(个?)半(.{1,4})|(\d+|[一二两三四五六七八九十百]+)(\D{1,4}?)半"
 )
@@ -41,17 +47,31 @@ _REMAINDER = re.compile(
 )
 
 
+def rate_first(text: str, read: Read) -> Key | None:
+    """每小时60千米: the rate said before its amount."""
+    match = _RATE_FIRST.fullmatch(text)
+    if match is None:
+        return None
+    found, below = read(match[2]), unit(match[1], spaced=True)
+    if found is None or found.kind != "number" or not found.unit or not below:
+        return None
+    return found._replace(unit=f"{found.unit}/{below}")
+
+
 def amount(text: str, read: Read) -> Key | None:
     """A number with a unit after it or a currency before it."""
     if text[0] in CURRENCY or text[:2] in ("-$", "-€", "-£", "-¥"):
         return _money(text, read)
+    if (match := _CODE.fullmatch(text)) is not None and (found := read(match[2])) is not None and not found.unit:
+        return found._replace(unit=_CODES.get(match[1].upper(), match[1].upper())) if found.kind == "number" else None
     for pattern in (_LEADING_NUMBER, _HAN_NUMBER):
         if (match := pattern.fullmatch(text)) is None or not match[1].strip():
             continue
         for cut in range(max(1, len(match[1]) - 2), len(match[1]) + 1):  # the longest unit first: 千米 before 米
             head, tail = match[1][:cut], text[cut:]
             measure = unit(tail.strip(), spaced=tail[:1] == " ")
-            if measure and (value := number(head.strip())) is not None:
+            plain = pattern is _LEADING_NUMBER or known_unit(tail)
+            if measure and plain and (value := number(head.strip())) is not None:
                 return Key("number", value, measure)
     return _in_words(text)
 
@@ -86,6 +106,7 @@ def compound(text: str, read: Read) -> Key | None:
         measure = unit(match[2], spaced=True) if match and value is not None else None
         if match is None or value is None or not measure:
             return None
+        measure = "min" if measure == "fen" and parts and parts[-1].unit in ("h", "degree") else measure
         parts.append(Key("number", value, measure))
         index = match.end()
     different = len({part.unit for part in parts}) == len(parts)

@@ -17,13 +17,13 @@ _LETTER = (
 )
 NAME = re.compile(
     rf"(?:(?:{_LETTER})(?:\s*\([A-Za-z0-9, ]{{1,12}}\))?(?:\s*\^\s*\{{?\s*-\s*1\s*\}}?\s*\([A-Za-z]\))?"
-    rf"|\\angle\s*[A-Z]{{1,3}}|\\(?:triangle|odot)\s*[A-Z]{{1,4}}|\|[A-Za-z]{{1,2}}\||[A-Z]\s*\^\s*\{{?-1\}}?|{_HAN_NAME})"
+    rf"|\\angle\s*[A-Z]{{1,3}}|\\(?:triangle|odot)\s*[A-Z]{{1,4}}|\|[A-Za-z]{{1,2}}\||[A-Z]\s*\^\s*\{{?-1\}}?|[A-Z](?:\s*\\(?:cup|cap|setminus)\s*[A-Z])+|{_HAN_NAME})"
 )
 _ASSIGNED = re.compile(rf"({NAME.pattern})\s*(=|\\in(?![a-z])|:=|≡|:(?=\s*[\d\\-]))\s*(\S.*)", re.DOTALL)
 _TUPLE_NAMED = re.compile(r"\(\s*([A-Za-z](?:_\d)?(?:\s*,\s*[A-Za-z](?:_\d)?)+)\s*\)\s*=\s*(\(.*\))", re.DOTALL)
 _POINT = re.compile(r"([A-Z](?:_\d|')?)\s*(\(.*\))", re.DOTALL)
 _COUNTED = re.compile(r"([CPA])\s*\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)")
-_RATIO_NAMED = re.compile(r"([A-Za-z]+(?:_\d)?'?(?:\s*:\s*[A-Za-z]+(?:_\d)?'?)+)\s*=\s*([^=]+)")
+_RATIO_NAMED = re.compile(r"([A-Za-z甲乙丙丁]+(?:_\d)?'?(?:\s*:\s*[A-Za-z甲乙丙丁]+(?:_\d)?'?)+)\s*=\s*([^=]+)")
 _FUNCTION = re.compile(r"[A-Za-z]\(([A-Za-z])\)")
 _RELATION = re.compile(r"(<=|>=|<|>)")
 _ANY_RELATION = re.compile(r"<=|>=|=|<|>|\\ne(?![a-z])")
@@ -60,6 +60,8 @@ def assigned(text: str, read: Read) -> Key | None:
         found = None if "=" in rest else read(rest)
         return found._replace(name=match[1].strip()) if found is not None and found.kind == "set" else None
     name = "".join(match[1].split()).replace("{", "").replace("}", "")
+    if match[2] == r"\in" and re.fullmatch(r"[RZNQ](?:\s*[\^_]\s*\{?[*+]\}?)?", rest):
+        rest = "\\" + rest
     value = rest if environment else _APPROXIMATELY.split(rest)[0].rpartition("=")[2]
     return _value(name, value, read, equation=match[2] == "=")
 
@@ -74,6 +76,8 @@ def _value(name: str, value: str, read: Read, *, equation: bool) -> Key | None:
     if found.kind == RESIDUE and (function := _FUNCTION.fullmatch(name)) is not None:
         bound = Key(RESIDUE, rf"{function[1]} \mapsto {found.value}", name=name[0])
         return bound._replace(alt=(found._replace(name=name[0]),))
+    if equation and found.kind == "number" and re.fullmatch("[a-z]{2,3}", name):  # xy = 1 is a curve, too
+        return found._replace(name=name, alt=(Key(RESIDUE, f"{name}={value.strip()}"),))
     return found._replace(name=name)
 
 

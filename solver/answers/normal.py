@@ -21,7 +21,21 @@ _VULGAR = {
         ("⅑", 1, 9), ("⅒", 1, 10),
     )
 }  # fmt: skip
-_BEFORE = str.maketrans({**_VULGAR, "º": "°", "˚": "°", "ℝ": r"\R ", "ℤ": r"\Z ", "ℕ": r"\N ", "ℚ": r"\Q ", "…": "..."})
+CIRCLED = "".join(chr(0xE001 + place) for place in range(20))
+"""Stand-ins for ① to ⑳, which Unicode normalization would make 1 to 20."""
+_BEFORE = str.maketrans(
+    {
+        **_VULGAR,
+        **{chr(0x2460 + place): mark for place, mark in enumerate(CIRCLED)},
+        "º": "°",
+        "˚": "°",
+        "ℝ": r"\R ",
+        "ℤ": r"\Z ",
+        "ℕ": r"\N ",
+        "ℚ": r"\Q ",
+        "…": "...",
+    }
+)
 _AFTER = str.maketrans(
     {
         "−": "-", "–": "-", "‐": "-", "‑": "-", "‒": "-", "⁄": "/", "∕": "/", "÷": "/", "、": ",", "。": ".",
@@ -70,13 +84,16 @@ _SHORT_FRAC = re.compile(r"\\frac\s*(?:(\d)\s*(\d)|(\d)\s*\{(\d+)\}|\{(\d+)\}\s*
 _SHORT_SQRT = re.compile(r"\\sqrt\s*(\d+|[A-Za-z](?![A-Za-z]))")
 _PAREN_SQRT = re.compile(r"\\sqrt\s*\(([^()]*)\)")
 _SPACES = re.compile(r"\s+")
+_BOLD = re.compile(r"(?<![\w*)}])\*\*([^*]+)\*\*(?![\w*({\\])")
+_FAMILY = re.compile(r"\s*\(\s*([kn])\s*\\in\s*([^()]*)\)$")
 _PAIRS = (
     ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
     ("*", "*"), ("~~", "~~"), ("'", "'"),
 )  # fmt: skip
 _LEAD = re.compile(
     r"^(?:(?:the|my|our)\s+)?(?:(?:final|correct|exact)\s+)?(?:answer|result)\s*(?:is|:|=)\s*"
-    r"|^(?:故|所以|因此)?(?:最终|正确)?答案(?:是|为|:)\s*|^(?:approximately|about|roughly|约为|大约|约)\s*",
+    r"|^(?:故|所以|因此)?(?:最终|正确)?答案(?:是|为|:)\s*|^#{1,6}\s+|^(?:一共|总共|共计|合计|共)(?:有|是|为)?\s*(?=\d)"
+    r"|^(?:直线|曲线|抛物线|双曲线|椭圆|圆|函数)?(?:的?(?:方程|解析式|表达式))?(?:是|为|:)?\s*(?=[A-Za-z(\\][^\u4e00-\u9fff]*=)|^(?:approximately|about|roughly|约为|大约|约)\s*",
     re.IGNORECASE,
 )
 
@@ -92,6 +109,8 @@ def normal(answer: str) -> str:
         text = _plain_latex(text)
     if "/-" in text:
         text = text.replace("+/-", r"\pm ")
+    if "**" in text:
+        text = _BOLD.sub(r"\1", text)
     text = _SPACES.sub(" ", text).strip()
     return _unwrap(text)
 
@@ -140,6 +159,7 @@ def _braced_frac(match: re.Match[str]) -> str:
 
 def _unwrap(text: str) -> str:
     """Take off delimiters, emphasis, quotes, closing punctuation and opening phrases, until nothing comes off."""
+    text = _FAMILY.sub(r", \1\\in \2", text) if r"\in" in text else text
     for _ in range(8):
         before = text
         text = text.strip().rstrip(".?,;:").strip() if not text.endswith("...") else text.strip()

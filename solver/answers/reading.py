@@ -17,7 +17,7 @@ from solver.answers.bases import based
 from solver.answers.choices import choice
 from solver.answers.dates import moment
 from solver.answers.keys import INFINITY, MINUS_INFINITY, RESIDUE, Key, leaves
-from solver.answers.measures import amount, compound, half_more, measured_expression, remainder, share
+from solver.answers.measures import amount, compound, half_more, measured_expression, rate_first, remainder, share
 from solver.answers.named import approximate, assigned, bound, inequality, point, unequal
 from solver.answers.normal import normal, split
 from solver.answers.numbers import number
@@ -33,7 +33,7 @@ from solver.answers.structures import (
     spliced,
     union,
 )
-from solver.answers.words import words
+from solver.answers.words import known_word, words
 
 LONGEST = 2000  # characters of an answer; longer ones are prose, not answers
 LONGEST_RESIDUE = 400
@@ -43,7 +43,10 @@ _COMMA = re.compile(r"\s*,\s*(?:(?:and|or)\s+)?|\s*;\s*|\s+(?:and|or|&)\s+|\s*(?
 _EITHER = re.compile(r"\bor\b|或")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _PLUS_MINUS = re.compile(r"\\(?:pm|mp)(?![a-z])")
-_PRODUCT = re.compile(r"[a-z]{2}|[abc]{3}|[b-df-hj-np-tv-z]{3}")
+_PRODUCT = re.compile(r"[abc]{3}|[b-df-hj-np-tv-z]{3}")
+_LETTERS = re.compile(
+    r"(?!(?:no|so|it|he|me|we|up|in|on|at|by|to|or|if|is|as|am|pm|ok|my|us|go|do|an|be|of|hi|ad|ax|ox)$)[a-z]{2}|[xyz]{3}"
+)
 _INFINITY = frozenset((r"\infty", "infinity", "无穷大", "正无穷", "负无穷", "正无穷大", "负无穷大", "无穷", "无限大",
                        "positive infinity", "negative infinity", "minus infinity", "plus infinity"))  # fmt: skip
 
@@ -71,8 +74,6 @@ def _read(text: str, depth: int) -> Key | None:
         return Key("number", value)
     if text.lstrip("+-").strip().lower() in _INFINITY:
         return MINUS_INFINITY if text[0] in "-负" or text[:5].lower() in ("negat", "minus") else INFINITY
-    if (found := choice(text)) is not None:
-        return found
 
     def part(inner: str) -> Key | None:
         return _read(inner, depth + 1)
@@ -81,6 +82,18 @@ def _read(text: str, depth: int) -> Key | None:
         if (found := reader(text, part)) is not None:
             return found
     return _text(text) or (Key(RESIDUE, text) if len(text) <= LONGEST_RESIDUE else None)
+
+
+def _choice(text: str, read: Read) -> Key | None:
+    return choice(text)
+
+
+def _known(text: str, read: Read) -> Key | None:
+    """Words of the table of meanings, and letters that are a product: xy."""
+    said = known_word(text)
+    if said is not None:
+        return Key("text", said)
+    return Key(RESIDUE, text) if _LETTERS.fullmatch(text) else None
 
 
 def _moment(text: str, read: Read) -> Key | None:
@@ -106,7 +119,7 @@ def _listed(text: str, read: Read) -> Key | None:
         part is not None and part.kind in ("tuple", "interval", "union", RESIDUE) and _relative(part) for part in keys
     ):
         return gathered("union" if _EITHER.search(text) else "both", keys)  # inequalities, joined by or, by and
-    return gathered("set", keys)
+    return gathered("list of solutions", keys)
 
 
 def _relative(part: Key) -> bool:
@@ -136,9 +149,12 @@ def _text(text: str, *, force: bool = False) -> Key | None:
 
 
 _READERS: tuple[Callable[[str, Read], Key | None], ...] = (
+    _choice,
+    _known,
     _moment,
     share,
     half_more,
+    rate_first,
     amount,
     measured_expression,
     _based,

@@ -9,6 +9,7 @@ from fractions import Fraction
 
 from solver.answers.keys import EQUATION, INFINITY, MINUS_INFINITY, RESIDUE, Key, leaves, parts
 
+_LISTING = "list of solutions"  # a set, unless some are said twice: 1, 1, 2
 _UNORDERED = ("set", "union", "both", "cases")
 EMPTY = Key("set", frozenset())
 EVERYTHING = Key("tuple", (MINUS_INFINITY, INFINITY))
@@ -17,6 +18,12 @@ EVERYTHING = Key("tuple", (MINUS_INFINITY, INFINITY))
 def shaped(kind: str, members: Sequence[Key], marks: tuple[str, ...] = ()) -> Key:
     """The key of many, in the one form of its kind. marks: the brackets of an interval or list."""
     members, unit, name = _shared([_member(part, members) for part in members])
+    if kind == _LISTING:
+        members = _solutions(members)
+        repeated = 1 < len(set(members)) < len(members) and not any(leaves(part) for part in members)
+        if repeated:
+            return Key("multiset", tuple(sorted(members, key=repr)), unit, name)
+        kind = _LISTING if any(leaves(part) for part in members) else "set"
     if kind == "set":
         members = _solutions(members)
         if len(set(members)) == 1:

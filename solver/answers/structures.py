@@ -31,6 +31,13 @@ _CASES = re.compile(
 _WHEN = re.compile(r"^(?:if|when|for|where|当|若|如果)\s*|\s*(?:时|的时候)$", re.IGNORECASE)
 _OTHERWISE = re.compile(r"otherwise|else|其他|其它|否则|其余|elsewhere", re.IGNORECASE)
 _ALL_NUMBERS = frozenset((r"\R", "allrealnumbers", "allreals", "allreal", "全体实数", "任意实数", "一切实数", "实数集"))
+_NUMBER_SETS = {
+    r"\Z": "integers", r"\N": "naturals", r"\Q": "rationals",
+    r"\N^*": "positive integers", r"\N_+": "positive integers", r"\N^+": "positive integers",
+    r"\Z^+": "positive integers", r"\Z_+": "positive integers", r"\N^{*}": "positive integers",
+    r"\N_{+}": "positive integers", r"\N^{+}": "positive integers", r"\Z^{+}": "positive integers",
+    r"\Z_{+}": "positive integers",
+}  # fmt: skip
 _NOTHING = frozenset((r"\emptyset", "emptyset", "theemptyset", "空集"))
 
 
@@ -45,6 +52,8 @@ def constant_set(text: str, read: Read) -> Key | None:
     squeezed = text.replace(" ", "")
     if squeezed in _NOTHING or squeezed.lower() in _NOTHING:
         return EMPTY
+    if squeezed in _NUMBER_SETS:
+        return Key("text", _NUMBER_SETS[squeezed])
     if squeezed in _ALL_NUMBERS or squeezed.lower() in _ALL_NUMBERS:
         return EVERYTHING
     removed = re.fullmatch(r"\\R\s*(?:\\setminus|\\backslash|\\)\s*(\\\{.*\\\})", text)
@@ -60,6 +69,8 @@ def constant_set(text: str, read: Read) -> Key | None:
 
 def union(text: str, read: Read) -> Key | None:
     """Parts with a union or an intersection sign between them."""
+    if "=" in text or r"\in " in text or r"\in(" in text or r"\in[" in text:
+        return None  # of a name, or relations
     for sign, kind in ((_UNION, "union"), (_COMMON, "both")):
         if len(parts := split(text, sign)) > 1:
             return gathered(kind, [read(part) for part in parts])

@@ -43,6 +43,11 @@ _TOKEN = re.compile(
 _MARKED = re.compile(  # a letter under an arrow or a bar is another letter
     r"\\(vec|overrightarrow|bar|overline|hat|widehat|tilde|dot)\s*(?:\{\s*([A-Za-z]{1,2})\s*\}|([A-Za-z]))"
 )
+_SAME_MARK = {"overrightarrow": "vec", "overline": "bar", "widehat": "hat"}
+_COUNTED = (  # 5C2 and {}_5C_2 are C_5^2; 2C_3 is twice a letter
+    re.compile(r"(?<![\w.])(\d{1,4})([CP])(\d{1,4})(?![\w.^])"),
+    re.compile(r"(?<![\w.)}])(?:\{\s*\}\s*)?[\^_]\s*\{?(\d{1,4})\}?\s*([CP])\s*_\s*\{?(\d{1,4})\}?"),
+)
 _LONGEST = 600
 
 
@@ -50,11 +55,14 @@ def tokens(text: str) -> list[Token]:
     """The tokens of a whole text; raises RefusedError where it is none."""
     if len(text) > _LONGEST:
         raise RefusedError("too long")
+    for counted in _COUNTED:
+        text = counted.sub(r"\2_{\1}^{\3}", text)
     found: list[Token] = []
     index, end = 0, len(text.rstrip())
     while index < end:
         if marked := _MARKED.match(text, index):
-            found.append(Token("letter", f"{marked[1]} {marked[2] or marked[3]}", False))
+            mark = _SAME_MARK.get(marked[1], marked[1])
+            found.append(Token("letter", f"{mark} {marked[2] or marked[3]}", False))
             index = marked.end()
             continue
         match = _TOKEN.match(text, index)

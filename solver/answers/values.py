@@ -15,7 +15,7 @@ from solver.answers.tokens import RefusedError
 
 DRAWS = 4
 _WORKING = 70  # digits
-_COUNTERS = frozenset("nmkN")  # letters that count: they stand at whole numbers
+_COUNTERS = {"k": 3, "m": 31, "n": 59, "N": 59}  # letters that count stand at whole numbers, n above m above k
 
 
 def worth(tree: Tree, at: Mapping[str, Worth] | None = None) -> Worth:
@@ -58,7 +58,9 @@ def place(names: frozenset[str], draw: int, *, signed: bool = False) -> dict[str
 def _coordinate(name: str, draw: int, signed: bool) -> Fraction:
     seed = int.from_bytes(blake2b(f"{draw}/{name}".encode(), digest_size=4).digest(), "big")
     minus = signed and (draw == 0 or seed % 2)
-    counted = Fraction(3 + draw + 4 * (seed // 2 % 7))  # every remainder by 4, so that (-1)^n is no constant
+    counted = Fraction(
+        _COUNTERS.get(name, 0) + draw + 4 * (seed // 2 % 6)
+    )  # every remainder by 4, so that (-1)^n is no constant
     value = counted if name in _COUNTERS else Fraction(seed // 2 % 1997 + 503, 1009)
     return -value if minus else value
 

@@ -52,7 +52,7 @@ _UNITS = {
     "min": "min mins minute minutes 分钟",
     "fen": "分",
     "h": "h hr hrs hour hours 小时 个小时 时",
-    "day": "day days 天 日",
+    "day": "day days 天 日 号",
     "week": "week weeks 周 星期 个星期",
     "month": "month months 月 个月",
     "year": "year years yearold yearsold 年 岁",
@@ -74,8 +74,23 @@ _UNITS = {
     "way": "way ways 种 种方法",
     "book": "book books 本 本书",
     "apple": "apple apples 个苹果",
+    **{one: one for one in "斤两亩里尺寸丈角毛层楼页行列排组班题道章节课句字户家所套份批箱桶罐碗包串束捆筐车"},
+    **{one: one for one in "辆艘架间粒颗枚朵头匹张条支棵座盒袋瓶杯双对级站步圈局场门项期届台部队盏盆幅首篇封"},
+    "joule": "joule joules 焦 焦耳",
+    "newton": "newton newtons 牛 牛顿",
+    "watt": "watt watts 瓦 瓦特",
+    "volt": "volt volts 伏 伏特",
+    "ampere": "ampere amperes amp amps 安 安培",
+    "kelvin": "kelvin kelvins",
+    "pascal": "pascal pascals pa 帕",
+    "hertz": "hertz hz 赫兹",
+    "mol": "mol mole moles 摩尔",
+    "hectare": "hectare hectares ha 公顷",
+    "acre": "acre acres 英亩",
+    "kW": "kw kilowatt kilowatts 千瓦",
     "student": "student students 名学生 个学生 位学生",
 }
+_CAPITAL = {"N": "newton", "J": "joule", "W": "watt", "V": "volt", "A": "ampere", "K": "kelvin", "Ω": "ohm"}
 _UNIT = {alias: unit for unit, aliases in _UNITS.items() for alias in aliases.split()}
 CURRENCY = frozenset("$€£¥¢")
 AMBIGUOUS = {
@@ -86,6 +101,7 @@ _NOT_UNITS = _words(
     "and or to mod pi of is not if than for where sin cos tan cot csc log ln exp sqrt max gcd lcm choose over plus",
     "minus squared cubed hundred thousand million billion trillion percent am pm more less dozen",
 )
+_POWERED = re.compile(r"([A-Za-z]+)\s*\^\s*\{?\s*([23])\s*\}?")
 _PER = re.compile(r"\s*/\s*|\s+per\s+|每")
 _MEASURE_WORDS = (*tuple("棵只条本支张头匹辆朵件台把块盒袋瓶杯双对枚粒颗座艘架间层"), "个", "名", "位")
 _WORD = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+){0,3}")
@@ -99,18 +115,42 @@ def unit(text: str, *, spaced: bool) -> str | None:
     spaced: a space (or a text command) stood between number and words; without it a lone letter is a variable.
     Words outside the table are units as they stand (12 eggs), singular and in lower case.
     """
+    if text in _CAPITAL and spaced:
+        return _CAPITAL[text]
     squeezed = text.replace(" ", "").replace("{", "").replace("}", "").lower()
     if squeezed in _UNIT:
         alone = len(squeezed) == 1 and squeezed.isascii() and squeezed.isalpha()
         return None if alone and not spaced else _UNIT[squeezed]
+    return _combined(text, squeezed) or _as_it_stands(text, squeezed, spaced)
+
+
+def _combined(text: str, squeezed: str) -> str | None:
+    """A rate, or a unit to a power."""
     if "/" in text or " per " in text or "每" in text:
         return _rate(text)
+    if (powered := _POWERED.fullmatch(text.strip())) is not None and (measure := unit(powered[1], spaced=True)):
+        return measure + powered[2]
+    return None
+
+
+def _as_it_stands(text: str, squeezed: str, spaced: bool) -> str | None:
     if _HAN_UNIT.fullmatch(squeezed):
         return None if _HAN_NUMERAL.search(squeezed) else _counted(squeezed)
     words = text.lower().replace("-", " ").split()
     if not spaced or not _WORD.fullmatch(text) or len(words[0]) < 3 or not _NOT_UNITS.isdisjoint(words):
         return None
     return " ".join(_UNIT.get(word, _singular(word)) for word in words)
+
+
+def known_unit(text: str) -> bool:
+    """Whether the words begin with a unit of the table: 三角形 is no amount."""
+    squeezed = text.replace(" ", "").lower()
+    return any(squeezed[:length] in _UNIT for length in range(1, len(squeezed) + 1)) and squeezed not in _MEANING
+
+
+def known_word(text: str) -> str | None:
+    """What a word of the table of meanings says."""
+    return _MEANING.get(text.lower()) if not text[:1].isdigit() else None
 
 
 def _rate(text: str) -> str | None:
