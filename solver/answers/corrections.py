@@ -11,15 +11,16 @@ from solver.answers.reading import read
 
 _REACH = 10_000  # characters after the box that are read
 _STRONG = re.compile(
-    r"\b(?:wait|wrong|mistake[ns]?|mistook|incorrect|correction|actually|scratch that|error|oops|misread|miscounted"
+    r"\b(?:wait|wrong|mistake[ns]?(?! of)|mistook|incorrect|correction|actually|scratch that|error|oops|misread|miscounted"
     r"|miscalculated|misinterpreted|hold on|sorry|apologi[sz]e|forgot|overlooked|let me (?:correct|fix|redo)|on second thought"
-    r"|corrected|double[- ]counted|revised?|instead)\b"
-    r"|更正|不对|错了|有误|纠正|应该?改为|修正|改正|抱歉|算错|看错|写错|弄错|搞错|漏|忘|等等|等一下|重新|失误|订正",
+    r"|corrected|double[- ]counted|revised?|instead|edit:|upon (?:closer )?(?:review|inspection|reflection)|on reflection|no, (?:that|this|it))(?!\w)"
+    r"|更正|不对|错了|有误|纠正|应该?改为|修正|改正|抱歉|算错|看错|写错|弄错|搞错|漏|忘|等等|等一下|重新|失误|订正|(?<!没有)(?<!无)(?<!没)错误|[,，。]\s?不，",
     re.IGNORECASE,
 )
 _COMMON = re.compile(r"\b(?:common|typical|frequent|possible|avoid)\W+(?:\w+\W+)?$|(?:常见|容易|易|常|避免|防止)的?$")
 _FINAL = re.compile(
-    r"\b(?:so|therefore|thus|hence)\b,? (?:the|my) (?:final|correct|right|actual|true) answer\b|(?:所以|因此|故)(?:最终|正确)答案",
+    r"\b(?:so|therefore|thus|hence)\b,? (?:the|my) (?:final|correct|right|actual|true) answer\b|(?:所以|因此|故)(?:最终|正确)答案"
+    r"|\banswer is [^.\n]{1,30}?(?:, not|,? instead of|,? rather than) |答案[是为][^。\n]{1,20}，(?:而)?不是",
     re.IGNORECASE,
 )
 _SHOULD = re.compile(

@@ -52,11 +52,12 @@ def result(text: str) -> str | None:
     """The right side of a calculation, with its name if that is all it has; None for anything else."""
     left, mark, right = text.strip("$ ").rpartition("=")
     right = right.strip("& ").rstrip("\\ ")
-    if not mark or not right or left.rstrip().endswith(("<", ">", "!", ":")):
+    if not mark or not right or "$" in left or left.rstrip().endswith(("<", ">", "!", ":")):
         return None
     sides = [side.strip("& \\") for side in left.split("=")]
     name = _NAME.fullmatch(sides[0]) is not None
-    if not name and not all(_ARITHMETIC.fullmatch(_UNIT_WORDS.sub("", side)) for side in sides):
+    calculated = sides[1:] if len(sides) > 1 and re.search(r"\d\s?[-+*/×]", sides[-1]) else sides
+    if not name and not all(_ARITHMETIC.fullmatch(_UNIT_WORDS.sub("", side)) for side in calculated):
         return None
     if not alone(right) and not (name and len(sides) == 1 and not _PROSE.search(right)):
         return None

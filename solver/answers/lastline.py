@@ -47,7 +47,11 @@ _VALUE_AT_END = re.compile(
     rf"\s*[:：]?\s*({NUMBER}{UNIT}|\$[^$\n]{{1,200}}\${UNIT}|\\\([^\n]{{1,200}}?\\\))"
     r"(?:\s(?:left|remaining|in total|in all|altogether|each|more|total|per \w{1,9}))?\s*[.。!！]?$"
 )
-_SENTENCES = re.compile(r"(?<=[.!])\s+(?=[A-Z\\$\d(])|(?<=[。！；])")
+_INSIDE = re.compile(r"^(?:\$+|\\\(|\\\[)\s*|[\s.,。]*(?:\$+|\\\)|\\\])$")
+_FORMULA = re.compile(r"\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)")
+_NUMBERS = re.compile(NUMBER)
+_CALCULATION = re.compile(r"\d[\d\s.,+\-−*/×÷()]{0,60}$")
+_SENTENCES = re.compile(r"(?<=[.!])\s+(?=[A-Z$\d(]|\\[A-Za-z(\[])|(?<=[。！；])")
 _TOTAL = re.compile(r"total|sum|answer|result|合计|总计|总和|答案|结果|总共", re.IGNORECASE)
 
 
@@ -70,12 +74,14 @@ def _read(line: str) -> str | None:
     sentence = _SENTENCES.split(line.rstrip("。；"))[-1]
     if _SILENT.search(sentence):
         return None
+    whole = sentence.strip() == line.strip("。； ")
+    sentence = sentence.replace("**", "")
     bare = _bare(sentence)
-    if sentence.strip() == line.strip("。； ") or _CONCLUDES.search(sentence):
+    if whole or _CONCLUDES.search(sentence):
         found = _alone(bare) or _labelled(bare) or result(bare)
         if found is not None:
             return found
-    return _names(sentence)
+    return _concluded(sentence) or _names(sentence)
 
 
 def _bare(line: str) -> str:
@@ -94,10 +100,10 @@ def _alone(bare: str) -> str | None:
     """The line when it is a value; of an equation between dollars, what `result` says."""
     if not alone(bare):
         return None
-    inside = bare.strip("$ ")
+    inside = _INSIDE.sub("", bare)
     if "=" not in inside:
         return plain_unit(bare)
-    return result(inside) or (bare if named(inside) else None)
+    return result(inside) or (bare if named(inside) and "=" not in inside.partition("=")[2] else None)
 
 
 def _labelled(bare: str) -> str | None:
@@ -109,8 +115,27 @@ def _labelled(bare: str) -> str | None:
     return _alone(value) or result(value)
 
 
-def _names(sentence: str) -> str | None:
-    """A sentence that concludes and ends on the value."""
-    if not _CONCLUDES.search(sentence) or (match := _VALUE_AT_END.search(sentence.strip())) is None:
+def _concluded(sentence: str) -> str | None:
+    """A sentence that begins with "so" or its like and holds one value only: 所以最多可以装 12 箱."""
+    lead = _LEAD.match(sentence)
+    if lead is None or not _CONCLUDES.search(lead[0]):
         return None
-    return stated(match[1]) or clean(match[1])
+    rest = sentence[lead.end() :].strip()
+    formulas = _FORMULA.findall(rest)
+    if len(formulas) == 1 and not _NUMBERS.search(_FORMULA.sub("", rest)):
+        inside = formulas[0].strip("$").removeprefix(r"\(").removesuffix(r"\)").strip()
+        return clean(inside[1:]) if inside.startswith("=") else result(inside) or (clean(inside) if alone(inside) else None)
+    if formulas and _FORMULA.match(rest):
+        return stated(rest)
+    answer = stated(rest) if len(_NUMBERS.findall(rest)) == 1 else None
+    return answer if answer is not None and alone(answer) else None
+
+
+def _names(sentence: str) -> str | None:
+    """A sentence that ends on the value, and concludes or calculates it."""
+    match = _VALUE_AT_END.search(sentence.strip())
+    if match is None:
+        return None
+    before = _CALCULATION.search(sentence.strip()[: match.start()])
+    calculated = sentence.strip()[match.start()] == "=" and before is not None and re.search(r"[-+*/×÷]", before[0])
+    return stated(match[1]) or clean(match[1]) if calculated or _CONCLUDES.search(sentence) else None

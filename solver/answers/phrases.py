@@ -76,7 +76,7 @@ _CUES = (
         re.compile(
             r"(?:答案|得数|(?:(?<=最终|最后|计算|正确|因此|所以|所求|运算|化简)|(?<=最终的|最后的|正确的)|(?<=[，。；：\n 故]))结果)"
             r"(?:[\u4e00-\u9fff]{0,3}?[:：]|\s{0,9}(?:\*\*)?\s{0,9}(?:应该?(?:就)?是|应当是|应该?为|应当为|就是|等于|便是|即为|即是|确定为|可得"
-            r"|分别[为是]|依次[为是]|是(?!否)|为|即|选|填|得|[:：=]|[】\]〗〕」)）]|→|(?=\*{0,2}\s{0,3}\n\s{0,9}(?:\$|\\|[-−]?\d|[A-H]\b|\*\*))))"
+            r"|分别[为是]|依次[为是]|是(?!否)|为|即|选|填|得|[:：=]|[】\]］〗〕」)）]|→|(?=\*{0,2}\s{0,3}\n\s{0,9}(?:\$|\\|[-−]?\d|[A-H]\b|\*\*))))"
             r"\s{0,9}(?:\*\*)?\s{0,9}[:：]?" + _END
         ),
     ),
@@ -103,11 +103,15 @@ _WEAK = (
     ),
     _Cue("phrase-zh", ("结论", "结果"), re.compile(r"(?:结论|结果)(?:是|为|[:：])" + _END)),
 )
+_ADVERB = r"(?:(?:indeed|therefore|thus|clearly|both|all)\s)?"
 _REVERSED = re.compile(
-    r"(?:\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement)\s)?[*$(（]{0,4}(?<![A-Za-z'’])([A-HＡ-Ｈ])[*$)）.]{0,4}\s(?:is|must be)\s(?:indeed\s|therefore\s|thus\s|clearly\s)?"
-    r"(?:the\s)?(?:only\s)?(?:correct|right|best|true|answer)(?!\s(?:for|about|since|when|if|that))"
+    r"(?:\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement)\s)?[*$(（]{0,4}(?<![A-Za-z'’])([A-HＡ-Ｈ])[*$)）.]{0,4}"
+    rf"\s(?:is|must be)\s{_ADVERB}(?:the\s)?(?:only\s)?(?:correct|right|best|true|answer)(?!\s(?:for|about|since|when|if|that))"
+    r"|\b(?:[Oo]ptions|[Cc]hoices|[Aa]nswers|[Ss]tatements)\s([A-H](?:(?:,\s?(?:and\s)?|\sand\s)[A-H]){1,6})"
+    rf"\s(?:are|must be)\s{_ADVERB}(?:the\s)?(?:correct|right|true)"
     r"|(?:选项\s?)?[（(]?([A-HＡ-Ｈ])[)）]?\s?(?:选项|项)?(?:是|为)?(?:正确|符合题意|满足题意|符合条件|为正确答案)"
-    r"|([-−]?[\d.,/]*\d%?|\$[^$\n]{1,80}\$)\s(?:is|will be|must be)\s(?:the|our|my)\s(?:final\s|correct\s|right\s|desired\s|required\s)?(?:answer|result)"
+    r"|([-−]?[\d.,/]*\d%?|\$[^$\n]{1,80}\$)\s(?:is|will be|must be)\s(?:the|our|my)\s"
+    r"(?:final\s|correct\s|right\s|desired\s|required\s)?(?:answer|result)"
 )
 _ANCHORS = ("correct", "right", " answer", "正确", "符合", "满足题意")
 _DENIED = re.compile(
@@ -120,6 +124,8 @@ _SUPPOSED = re.compile(
     r"|如果|假如|假设|要是|有人|有同学|有的同学|误以为|误认为|错误答案|容易误|似乎|看起来",
     re.IGNORECASE,
 )
+_CIRCLED = re.compile(r"[①-⑳](?:[、,，和\s]?[①-⑳])*")
+_DOUBTED = re.compile(r"\b(?:whether|not sure|unsure|do not know|don't know|what|unclear if|find|until)\b[^.\n]{0,30}$|不确定|不知道|是否", re.IGNORECASE)
 _MOST = 12  # places of one cue that are looked at
 _TRIED = 2_000  # occurrences of one needle that are looked at
 _OPTION_LIST = re.compile(r"^(?:\*\*)?B(?:\*\*)?\s?[:：.)]", re.MULTILINE)
@@ -141,6 +147,8 @@ def phrase(text: str) -> tuple[str, str] | None:
 def _first(text: str, found: list[Place], supposed: list[Place]) -> tuple[str, str] | None:
     """The answer of the last place that has one; suppositions are put aside."""
     for place in sorted(found, reverse=True):
+        if _DOUBTED.search(text[max(0, place[0] - 60) : place[0]].rpartition("\n")[2]):
+            continue
         if hypothetical(text, place[0]):
             supposed.append(place)
         elif (answer := said_at(text, place)) is not None:
@@ -163,10 +171,13 @@ def said_at(text: str, place: Place) -> str | None:
     tail = text[end : end + WINDOW]
     if rule == "choice":
         letters = LETTERS.match(tail.lstrip("*$ \n").removeprefix("\\text{").removeprefix("\\textbf{"))
+        if letters is None and (circled := _CIRCLED.match(tail.strip("*$ \n"))):
+            return circled[0]
         return letters[0].strip(" ()（）") if letters else None
     if rule == "hash":
         return _after_hashes(text, tail)
-    return stated(tail)
+    listed = tail.startswith(("- ", "• ")) and "\n" in text[max(start, end - 9) : end]
+    return stated(tail[2:] if listed else tail)
 
 
 def hypothetical(text: str, at: int) -> bool:
@@ -217,8 +228,8 @@ def _reversed(text: str) -> tuple[str, str] | None:
         for match in reversed([*_REVERSED.finditer(text, begin, at + 20)]):
             before = text[max(0, match.start() - 30) : match.start()]
             if not _DENIED.search(before) and not hypothetical(text, match.start()):
-                letter = match[1] or match[2]
-                return (letter, "choice") if letter else (match[3], "phrase-en")
+                letters = match[1] or match[2] or match[3]
+                return (letters, "choice") if letters else (match[4], "phrase-en")
     return None
 
 

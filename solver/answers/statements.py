@@ -19,21 +19,21 @@ _HAN_UNIT = r"\s?[\u4e00-\u9fff]{1,5}[²³]?(?=\s|[。.，,；;）)!！]|$)"
 _MEASURED = re.compile(rf"{NUMBER}(?:{_HAN_UNIT})?")
 _START = re.compile(rf"({NUMBER})(\s*)(.*)", re.DOTALL)
 _FILLER = re.compile(
-    r"(?:\s|\*+(?!\d)|__|`|\||>|[:：]|\"|“|”|\}|\\text\{|\\boldsymbol\{|\\mathbf\{|</?[a-z]{1,6}>"
+    r"(?:\n\s*[-•]\s(?=\S)|\s|\*+(?!\d)|__|`|\||>|[:：]|\"|“|”|\}|\\text\{|\\boldsymbol\{|\\mathbf\{|</?[a-z]{1,6}>"
     r"|(?:therefore|thus|hence|simply|clearly|just|exactly|indeed|then|also|actually|still|now|precisely|definitely"
-    r"|obviously|only|equal\s+to|given\s+by|found\s+to\s+be|as\s+follows|most\s+likely|none\s+other\s+than)\b[,:]?"
+    r"|obviously|only|equal\s+to|given\s+by|found\s+to\s+be|as\s+follows|most\s+likely|none\s+other\s+than|both)\b[,:]?"
     r"|(?:就是|等于|如下|应该|确实|显然)[:：]?)*",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(
     r"\n|\*\*(?!\d)|`|</|[\"”]\s*(?=[,}\]]|$)|[。？?；](?!\d)|[!！](?![\d)*/.+])|\.(?=\s|$|\*|[\u4e00-\u9fff\"”)]|[A-Z][a-z])|．(?!\d)|;\s"
     r"|[,，]\s*(?:so|because|since|which|as|not|where|while|and\s+(?:so|the|we|this|not)|hence|thus|therefore|with|but"
-    r"|i|given|after|when|if|assuming|rounded|making|meaning|corresponding|or\s+(?:about|approximately|equivalently))\b"
+    r"|i|given|after|when|if|assuming|rounded|making|meaning|corresponding|or\s+(?:about|approximately|equivalently)|in|by|for|using|from)\b"
     r"|[,，]\s*(?=(?:因|所|故|即|而|不|这|其|约|合|比|共|也|此|符合|满足|选项|对应|原|与|故|再|且(?!.{0,3}=))[\u4e00-\u9fff ])"
     r"|[,，]\s*(?:i\.e\.|e\.g\.|or\s+equivalently)"
     r"|\s(?:because|since|where|whereas|assuming)\s"
     r"|\s?[（(](?:since|because|as|rounded|i\.e|out\sof|about|approx|not|which|in|from|the|that|note|see|或|即|约|因|也|答案|单位|其)"
-    r"|，?因为|，?而?不是|，?而非|，?(?:并)?不含|\sinstead\sof\s|\srather\sthan\s|,?\snot\s(?=\S{1,12}$|\S{1,12}[.\n])",
+    r"|，?因为|，?而?不是|，?而非|，?(?:并)?不含|\sinstead\sof\s|,?\srather\sthan\s|\sand\snot\s|,?\snot\s(?=\S{1,12}$|\S{1,12}[.\n])",
     re.IGNORECASE,
 )
 _MATH = re.compile(
@@ -68,6 +68,7 @@ _LETTER = r"[（(]?\s?[A-HＡ-Ｈ]\s?[)）]?"
 LETTERS = re.compile(
     rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z'’=+^_-]|(?!选?项|正确|符合|答案)[\u4e00-\u9fff])"
 )
+_PARTS = re.compile(r"[（(][1１①][)）]\s?[^\n]{1,60}?[;；,，。]?\s?[（(][2２②][)）][^\n。]{1,120}")
 _VERDICT = re.compile(
     r"(yes|no|true|false|是的?|否|对|错|正确|错误|不能|能|可以|不可以|不是|不会|会)(?:[,，]\s?(?!\d)|\s*[—–-]\s|[:：]\s).+",
     re.IGNORECASE | re.DOTALL,
@@ -102,8 +103,12 @@ def stated(tail: str) -> str | None:
     tail = tail[blank.end() if blank else 0 :]
     if option := _OPTION.match(tail):
         tail = tail[option.end() :]
+    if parts := _PARTS.match(tail):
+        return clean(parts[0])
     if span := math_at(tail, 0):
-        return _spans(tail, span)
+        end = _SENTENCE.search(tail, span.end())
+        said = None if _CONNECT.match(tail, span.end()) else _said_in(tail, span.end(), end.start() if end else WINDOW)
+        return _spans(tail, said or span)
     end = _SENTENCE.search(tail, 1)
     statement = tail[: end.start() if end else WINDOW]
     if _NO_ANSWER.match(statement):
@@ -147,15 +152,20 @@ def _math_in(text: str, end: int) -> re.Match[str] | None:
     """The formula of a sentence that is its answer: the last after "is" and the like, else the first."""
     if "$" not in text[:end] and "\\(" not in text[:end] and "\\[" not in text[:end]:
         return None
-    said = [span for copula in _COPULA.finditer(text, 0, end + 2) if (span := math_at(text, copula.end()))]
-    if said:
-        return said[-1]
+    if said := _said_in(text, 0, end):
+        return said
     for match in _MATH.finditer(text, 0):
         if match.start() >= end:
             break
         if math_at(text, match.start()):
             return match
     return None
+
+
+def _said_in(text: str, begin: int, end: int) -> re.Match[str] | None:
+    """The last formula that stands after "is" and the like."""
+    said = [span for copula in _COPULA.finditer(text, begin, end + 2) if (span := math_at(text, copula.end()))]
+    return said[-1] if said else None
 
 
 def _spans(text: str, first: re.Match[str]) -> str | None:
@@ -242,7 +252,7 @@ def _from_number(number: str, gap: str, rest: str) -> str:
     if _KEPT_WHOLE.match(rest):
         return whole
     if rest[0] in "(（":
-        return number if gap and len(re.findall(r"[A-Za-z]{2,}|[\u4e00-\u9fff]", rest)) > 1 else whole
+        return number if gap and re.search(r"[A-Za-z]{2,}|[\u4e00-\u9fff]", rest) else whole
     if rest[0].isalpha():
         return re.split(r"[,，]\s", _TAIL.sub("", whole))[0].rstrip() if _TAIL.search(f" {rest}") else whole
     return whole
