@@ -12,6 +12,7 @@ A key is total: every part of the text is accounted for, or there is no key. Wor
 
 import re
 from collections.abc import Callable
+from fractions import Fraction
 
 from solver.answers.bases import based
 from solver.answers.choices import choice
@@ -39,6 +40,9 @@ LONGEST = 2000  # characters of an answer; longer ones are prose, not answers
 LONGEST_RESIDUE = 400
 _DEEPEST = 6
 
+_EASY = re.compile(
+    r"(-?[0-9]{1,15})(?:/([0-9]{1,9}))?|(-?)\\[dt]?frac\{([0-9]{1,9})\}\{([0-9]{1,9})\}|(-?)([0-9]{0,4})\.([0-9]{1,5})|([A-H])"
+)
 _COMMA = re.compile(r"\s*,\s*(?:(?:and|or)\s+)?|\s*;\s*|\s+(?:and|or|&)\s+|\s*(?:或者|或|和|与|以及|及|且)\s*")
 _EITHER = re.compile(r"\bor\b|或")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -61,8 +65,24 @@ def read(answer: str) -> Key | None:
     """The key of an answer, residue leaves included; None when it is empty or too long to be an answer."""
     if len(answer) > LONGEST:
         return None
+    if (easy := _EASY.fullmatch(answer)) is not None:
+        return _easy(easy)
     text = normal(answer)
     return _read(text, 0) if text else None
+
+
+def _easy(match: re.Match[str]) -> Key | None:
+    """What most answers are, at a fraction of the price: a plain number, a letter."""
+    whole, below, minus, over, under, sign, before, after, letter = match.groups()
+    if letter:
+        return Key("choice", letter)
+    if after:
+        top, bottom = int(f"{sign}{before}{after}"), 10 ** len(after)
+    elif over:
+        top, bottom = int(minus + over), int(under)
+    else:
+        top, bottom = int(whole), int(below or 1)
+    return Key("number", Fraction(top, bottom)) if bottom else None
 
 
 def _read(text: str, depth: int) -> Key | None:

@@ -17,7 +17,7 @@ EVERYTHING = Key("tuple", (MINUS_INFINITY, INFINITY))
 
 def shaped(kind: str, members: Sequence[Key], marks: tuple[str, ...] = ()) -> Key:
     """The key of many, in the one form of its kind. marks: the brackets of an interval or list."""
-    members, unit, name = _shared([_member(part, members) for part in members])
+    members, unit, name = _shared(_members(members))
     if kind == _LISTING:
         members = _solutions(members)
         repeated = 1 < len(set(members)) < len(members) and not any(leaves(part) for part in members)
@@ -85,12 +85,11 @@ def parts_of(found: Key) -> tuple[object, ...]:
     return found.value if isinstance(found.value, tuple) else (found.value,)
 
 
-def _member(part: Key, members: Sequence[Key]) -> Key:
-    """A part inside a whole has one meaning: of relations all solved for one letter, the solved side."""
-    told = {alt.name for one in members for alt in one.alt[:1] if one.kind == "relation"}
-    if len(told) == 1 and all(one.kind == "relation" and one.alt for one in members):
-        return part.alt[0]
-    return part.bare()
+def _members(members: Sequence[Key]) -> list[Key]:
+    """Parts inside a whole, with one meaning each: of relations all solved for one letter, the solved side."""
+    if all(one.kind == "relation" and one.alt for one in members) and len({one.alt[0].name for one in members}) == 1:
+        return [one.alt[0] for one in members]
+    return [one.bare() for one in members]
 
 
 def _shared(members: Sequence[Key]) -> tuple[list[Key], str, str]:
