@@ -40,8 +40,39 @@ _BLANK = re.compile(r"[\s\\$.*:…_?？#~'\"`(){}\[\]—＿]*|<[\s.…]*>")
 _WORDS = re.compile(r"[A-Za-z]+|[\u4e00-\u9fff]+|[^\W_]|[\\∅∞+<>=]")
 _PLACES = frozenset({"answer", "answers", "result", "response", "placeholder"})
 _AROUND = frozenset(
-    "the your my a an final correct numerical numeric exact insert put write place enter here in box goes only of as "
-    "is question problem solution value number letter choice option expression integer".split()
+    {
+        "the",
+        "your",
+        "my",
+        "a",
+        "an",
+        "final",
+        "correct",
+        "numerical",
+        "numeric",
+        "exact",
+        "insert",
+        "put",
+        "write",
+        "place",
+    }
+    | {
+        "enter",
+        "here",
+        "in",
+        "box",
+        "goes",
+        "only",
+        "of",
+        "as",
+        "is",
+        "question",
+        "problem",
+        "solution",
+        "value",
+        "number",
+    }
+    | {"letter", "choice", "option", "expression", "integer"}
 )
 _ASKING = frozenset({"your", "insert", "put", "here", "enter", "place", "final", "correct"})
 _PLACE_ZH = re.compile(

@@ -13,27 +13,35 @@ from solver.answers.statements import clean, stated
 
 _TAIL = 1200  # characters of the end that are looked at
 _COURTESY = re.compile(
-    r"(?:\W*(?:i )?hope (?:this|that|it)\b.*|let me know\b.*|feel free\b.*|good luck.*|如有.*|希望.*|如果你?您?还?有.*"
+    r"(?:\W*(?:i )?hope (?:this|that|it)\b.*|let me know\b.*|feel free\b.*|good luck.*|如有.*|希望.*"
+    r"|如果你?您?还?有.*"
     r"|\W*|Q\.?E\.?D\.?|\\end\{[a-z*]+\}\W*|[。.]?(?:证毕|解答完毕))",
     re.IGNORECASE,
 )
 _SILENT = re.compile(
-    r"[?？]\s*$|\b(?:cannot|can't|unable|sorry|unclear|missing|perhaps|maybe|possibly|if|please|let me|let's|check(?:s|ing)?"
-    r"|verif\w+|suppose|assume|example|e\.g|step|first(?:ly)?|next|need to|needs? more|note|hint|remember|recall|not sure"
-    r"|don't|does not|option [A-H]|would|try|given|substitut\w+|plug\w*|page|chapter|figure|problem \d|question \d|hmm"
+    r"[?？]\s*$|\b(?:cannot|can't|unable|sorry|unclear|missing|perhaps|maybe|possibly|if|please|let me|let's"
+    r"|check(?:s|ing)?"
+    r"|verif\w+|suppose|assume|example|e\.g|step|first(?:ly)?|next|need to|needs? more|note|hint|remember|recall"
+    r"|not sure"
+    r"|don't|does not|option [A-H]|would|try|given|substitut\w+|plug\w*|page|chapter|figure|problem \d"
+    r"|question \d|hmm"
     r"|guess|wait)\b|boxed"
-    r"|无法|不能|抱歉|请|如果|假如|可能|缺少|检验|验证|验算|代入|例如|比如|假设|不妨|首先|其次|第一步|提示|注意|设|已知|如图|等等",
+    r"|无法|不能|抱歉|请|如果|假如|可能|缺少|检验|验证|验算|代入|例如|比如|假设|不妨|首先|其次|第一步|提示|注意"
+    r"|设|已知|如图|等等",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
     r"(?:[\s*_>`]|[-•]\s|(?:therefore|thus|hence|so|then|finally|in total|altogether|in conclusion|consequently"
-    r"|we (?:get|have|obtain|find)(?: that)?|this (?:gives|means|is|equals)|which (?:gives|is|equals)|giving)\b[,:]?\s"
+    r"|we (?:get|have|obtain|find)(?: that)?|this (?:gives|means|is|equals)|which (?:gives|is|equals)"
+    r"|giving)\b[,:]?\s"
     r"|(?:因此|所以|故而?|综上(?:所述)?|最后|最终|从而|于是|即|解得|可得|得|一共|总共|共)[，,:：]?\s?|[∴⇒→]|=>|&?=)*",
     re.IGNORECASE,
 )
 _CONCLUDES = re.compile(
-    r"\b(?:therefore|thus|hence|so|finally|in total|altogether|in conclusion|consequently|the (?:\w+ ){0,3}(?:value|total|sum"
-    r"|result|number|area|volume|probability|length|perimeter|average|mean|product|difference|remainder|distance|speed|time"
+    r"\b(?:therefore|thus|hence|so|finally|in total|altogether|in conclusion|consequently"
+    r"|the (?:\w+ ){0,3}(?:value|total|sum"
+    r"|result|number|area|volume|probability|length|perimeter|average|mean|product|difference|remainder|distance"
+    r"|speed|time"
     r"|cost|price|ratio|median|maximum|minimum|solution|root|measure|angle|radius))\b"
     r"|因此|所以|故|综上|最后|最终|从而|于是|解得|可得|一共|总共|[和差积商值][是为]|∴",
     re.IGNORECASE,
@@ -43,7 +51,8 @@ _OPTION_NAME = re.compile(r"[\W_]*[A-HＡ-Ｈ][\W_]*|[a-z]")
 _OPTION = re.compile(r"[*\s]*[（(]?[A-H][)）.．、]\s?\S")
 _BRACKETED_OPTION = re.compile(r"[*\s]*([（(][A-H][)）])\s.{1,60}")
 _VALUE_AT_END = re.compile(
-    r"(?:\b(?:is|are|equals|be|gives?|gets?|has|have|costs?|needs?|takes?|pays?|earns?|makes?)|=|为|是|有|得到?|等于|需要?|剩下?|共|要)"
+    r"(?:\b(?:is|are|equals|be|gives?|gets?|has|have|costs?|needs?|takes?|pays?|earns?|makes?)|=|为|是|有|得到?"
+    r"|等于|需要?|剩下?|共|要)"
     rf"\s*[:：]?\s*({NUMBER}{UNIT}|\$[^$\n]{{1,200}}\${UNIT}|\\\([^\n]{{1,200}}?\\\))"
     r"(?:\s(?:left|remaining|in total|in all|altogether|each|more|total|per \w{1,9}))?\s*[.。!！]?$"
 )
@@ -124,7 +133,11 @@ def _concluded(sentence: str) -> str | None:
     formulas = _FORMULA.findall(rest)
     if len(formulas) == 1 and not _NUMBERS.search(_FORMULA.sub("", rest)):
         inside = formulas[0].strip("$").removeprefix(r"\(").removesuffix(r"\)").strip()
-        return clean(inside[1:]) if inside.startswith("=") else result(inside) or (clean(inside) if alone(inside) else None)
+        return (
+            clean(inside[1:])
+            if inside.startswith("=")
+            else result(inside) or (clean(inside) if alone(inside) else None)
+        )
     if formulas and _FORMULA.match(rest):
         return stated(rest)
     answer = stated(rest) if len(_NUMBERS.findall(rest)) == 1 else None

@@ -26,10 +26,15 @@ class _Cue(NamedTuple):
 
 
 _IS = (
-    r"(?:is\s{0,9}:|(?:is|are|was|were|equals|becomes)\b|(?:would|should|must|will|has to|can only|could only|may)\s(?:then\s|therefore\s)?be\b"
-    r"|(?:comes out|turns out|works out|amounts|evaluates|simplifies)\s(?:to\sbe|to|as|at)\b|[:：=]|[-–=]>|→|⇒|[-–—]\s)"
+    r"(?:is\s{0,9}:|(?:is|are|was|were|equals|becomes)\b|(?:would|should|must|will|has to|can only|could only"
+    r"|may)\s(?:then\s|therefore\s)?be\b"
+    r"|(?:comes out|turns out|works out|amounts|evaluates|simplifies)\s(?:to\sbe|to|as|at)\b|[:：=]|[-–=]>|→|⇒"
+    r"|[-–—]\s)"
 )
-_HEADING = r"(?=\*\*\s{0,9}\n)|(?=\s{0,3}[#*_]{0,3}\s{0,9}\n\s{0,9}\n?\s{0,9}(?:\$|\\\[|\\\(|[-−+]?\d|[（(]?[A-H][)）.]?\s{0,9}$|\*\*))"
+_HEADING = (
+    r"(?=\*\*\s{0,9}\n)|(?=\s{0,3}[#*_]{0,3}\s{0,9}\n\s{0,9}\n?\s{0,9}"
+    r"(?:\$|\\\[|\\\(|[-−+]?\d|[（(]?[A-H][)）.]?\s{0,9}$|\*\*))"
+)
 _OF = r"(?:\s{1,9}(?:to|for|of|that|which|we|I|you|in)\b[^\n.:：=]{0,80}?)?"
 _CUES = (
     _Cue("hash", ("####",), re.compile(r"####(?!#)" + _END)),
@@ -56,7 +61,8 @@ _CUES = (
         "choice",
         ("hoose ", "select ", "Select ", "pick ", "go with ", "opt for "),
         re.compile(
-            r"(?:[Cc]?hoose|[Ss]elect|pick|go\swith|opt\sfor)\s(?:(?:the\s)?(?:options?|choice|answer|letter)\s|(?=[*($\\]{0,4}[A-H]"
+            r"(?:[Cc]?hoose|[Ss]elect|pick|go\swith|opt\sfor)\s(?:(?:the\s)?(?:options?|choice|answer|letter)\s"
+            r"|(?=[*($\\]{0,4}[A-H]"
             r"[*)$}]{0,4}(?:[.。,]|\s*$|\sas\b|\sand\b)))" + _END,
             re.MULTILINE,
         ),
@@ -66,17 +72,20 @@ _CUES = (
         ("correct ", "right ", "best ", "true "),
         re.compile(
             r"(?:correct|right|best|true)\s(?:options?|choices?|statements?|letters?|one|ones|alternatives?)\s?"
-            r"(?:\([^()\n]{0,9}\)\s?)?(?:here\s|therefore\s|is\stherefore\s)?(?:is|are|must be|would be|[:：])\s{0,3}[:：]?"
-            + _END
+            r"(?:\([^()\n]{0,9}\)\s?)?(?:here\s|therefore\s|is\stherefore\s)?(?:is|are|must be|would be"
+            r"|[:：])\s{0,3}[:：]?" + _END
         ),
     ),
     _Cue(
         "phrase-zh",
         ("答案", "结果", "得数"),
         re.compile(
-            r"(?:答案|得数|(?:(?<=最终|最后|计算|正确|因此|所以|所求|运算|化简)|(?<=最终的|最后的|正确的)|(?<=[，。；：\n 故]))结果)"
-            r"(?:[\u4e00-\u9fff]{0,3}?[:：]|\s{0,9}(?:\*\*)?\s{0,9}(?:应该?(?:就)?是|应当是|应该?为|应当为|就是|等于|便是|即为|即是|确定为|可得"
-            r"|分别[为是]|依次[为是]|是(?!否)|为|即|选|填|得|[:：=]|[】\]］〗〕」)）]|→|(?=\*{0,2}\s{0,3}\n\s{0,9}(?:\$|\\|[-−]?\d|[A-H]\b|\*\*))))"
+            r"(?:答案|得数|(?:(?<=最终|最后|计算|正确|因此|所以|所求|运算|化简)|(?<=最终的|最后的|正确的)"
+            r"|(?<=[，。；：\n 故]))结果)"
+            r"(?:[\u4e00-\u9fff]{0,3}?[:：]|\s{0,9}(?:\*\*)?\s{0,9}(?:应该?(?:就)?是|应当是|应该?为|应当为|就是"
+            r"|等于|便是|即为|即是|确定为|可得"
+            r"|分别[为是]|依次[为是]|是(?!否)|为|即|选|填|得|[:：=]|[】\]］〗〕」)）]|→"
+            r"|(?=\*{0,2}\s{0,3}\n\s{0,9}(?:\$|\\|[-−]?\d|[A-H]\b|\*\*))))"
             r"\s{0,9}(?:\*\*)?\s{0,9}[:：]?" + _END
         ),
     ),
@@ -90,7 +99,8 @@ _CUES = (
         "choice",
         ("选", "正确的"),
         re.compile(
-            r"(?:(?<![可待首优挑筛任各四该])选(?:择|项)?\s{0,9}(?:择|项|为|的是|是|应为|应是)?|正确的(?:选项|说法|结论|命题|序号|一项|有)?(?:是|为|有)?)"
+            r"(?:(?<![可待首优挑筛任各四该])选(?:择|项)?\s{0,9}(?:择|项|为|的是|是|应为|应是)?|正确的(?:选项"
+            r"|说法|结论|命题|序号|一项|有)?(?:是|为|有)?)"
             r"\s{0,9}[:：]?" + _END
         ),
     ),
@@ -106,7 +116,8 @@ _WEAK = (
 _ADVERB = r"(?:(?:indeed|therefore|thus|clearly|both|all)\s)?"
 _REVERSED = re.compile(
     r"(?:\b(?:[Oo]ption|[Cc]hoice|[Aa]nswer|[Ss]tatement)\s)?[*$(（]{0,4}(?<![A-Za-z'’])([A-HＡ-Ｈ])[*$)）.]{0,4}"
-    rf"\s(?:is|must be)\s{_ADVERB}(?:the\s)?(?:only\s)?(?:correct|right|best|true|answer)(?!\s(?:for|about|since|when|if|that))"
+    rf"\s(?:is|must be)\s{_ADVERB}(?:the\s)?(?:only\s)?(?:correct|right|best|true|answer)(?!\s(?:for|about|since"
+    rf"|when|if|that))"
     r"|\b(?:[Oo]ptions|[Cc]hoices|[Aa]nswers|[Ss]tatements)\s([A-H](?:(?:,\s?(?:and\s)?|\sand\s)[A-H]){1,6})"
     rf"\s(?:are|must be)\s{_ADVERB}(?:the\s)?(?:correct|right|true)"
     r"|(?:选项\s?)?[（(]?([A-HＡ-Ｈ])[)）]?\s?(?:选项|项)?(?:是|为)?(?:正确|符合题意|满足题意|符合条件|为正确答案)"
@@ -118,14 +129,21 @@ _DENIED = re.compile(
     r"(?:不|未必|并非|都|均|哪|否)[\u4e00-\u9fff]{0,3}$|\b(?:whether|not|if|neither|why)\b[^.\n]{0,20}$"
 )
 _SUPPOSED = re.compile(
-    r"\bif\b[^.\n]*\bwould\b|\bwould have been\b|\b(?:might|may|could|would) (?:think|say|guess|believe|expect|suspect|argue)\b"
-    r"|\b(?:some|many) (?:people|students|readers)\b|\b(?:at )?first (?:sight|glance|guess|thought)\b|\bnot true that\b|\btempting\b"
-    r"|\b(?:had|were) (?:we|it|the|they|order|I)\b|\b(?:wrong|incorrect|naive)(?:ly)? (?:answer|result)|\bpart \([a-h1-9]\)"
+    r"\bif\b[^.\n]*\bwould\b|\bwould have been\b|\b(?:might|may|could|would) (?:think|say|guess|believe|expect"
+    r"|suspect|argue)\b"
+    r"|\b(?:some|many) (?:people|students|readers)\b|\b(?:at )?first (?:sight|glance|guess|thought)\b"
+    r"|\bnot true that\b|\btempting\b"
+    r"|\b(?:had|were) (?:we|it|the|they|order|I)\b|\b(?:wrong|incorrect|naive)(?:ly)? (?:answer|result)"
+    r"|\bpart \([a-h1-9]\)"
     r"|如果|假如|假设|要是|有人|有同学|有的同学|误以为|误认为|错误答案|容易误|似乎|看起来",
     re.IGNORECASE,
 )
 _CIRCLED = re.compile(r"[①-⑳](?:[、,，和\s]?[①-⑳])*")
-_DOUBTED = re.compile(r"\b(?:whether|not sure|unsure|do not know|don't know|what|unclear if|find|until)\b[^.\n]{0,30}$|不确定|不知道|是否", re.IGNORECASE)
+_DOUBTED = re.compile(
+    r"\b(?:whether|not sure|unsure|do not know|don't know|what|unclear if|find|until)\b[^.\n]{0,30}$|不确定"
+    r"|不知道|是否",
+    re.IGNORECASE,
+)
 _MOST = 12  # places of one cue that are looked at
 _TRIED = 2_000  # occurrences of one needle that are looked at
 _OPTION_LIST = re.compile(r"^(?:\*\*)?B(?:\*\*)?\s?[:：.)]", re.MULTILINE)

@@ -21,23 +21,31 @@ _START = re.compile(rf"({NUMBER})(\s*)(.*)", re.DOTALL)
 _FILLER = re.compile(
     r"(?:\n\s*[-•]\s(?=\S)|\s|\*+(?!\d)|__|`|\||>|[:：]|\"|“|”|\}|\\text\{|\\boldsymbol\{|\\mathbf\{|</?[a-z]{1,6}>"
     r"|(?:therefore|thus|hence|simply|clearly|just|exactly|indeed|then|also|actually|still|now|precisely|definitely"
-    r"|obviously|only|equal\s+to|given\s+by|found\s+to\s+be|as\s+follows|most\s+likely|none\s+other\s+than|both)\b[,:]?"
+    r"|obviously|only|equal\s+to|given\s+by|found\s+to\s+be|as\s+follows|most\s+likely|none\s+other\s+than"
+    r"|both)\b[,:]?"
     r"|(?:就是|等于|如下|应该|确实|显然)[:：]?)*",
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(
-    r"\n|\*\*(?!\d)|`|</|[\"”]\s*(?=[,}\]]|$)|[。？?；](?!\d)|[!！](?![\d)*/.+])|\.(?=\s|$|\*|[\u4e00-\u9fff\"”)]|[A-Z][a-z])|．(?!\d)|;\s"
-    r"|[,，]\s*(?:so|because|since|which|as|not|where|while|and\s+(?:so|the|we|this|not)|hence|thus|therefore|with|but"
-    r"|i|given|after|when|if|assuming|rounded|making|meaning|corresponding|or\s+(?:about|approximately|equivalently)|in|by|for|using|from)\b"
-    r"|[,，]\s*(?=(?:因|所|故|即|而|不|这|其|约|合|比|共|也|此|符合|满足|选项|对应|原|与|故|再|且(?!.{0,3}=))[\u4e00-\u9fff ])"
+    r"\n|\*\*(?!\d)|`|</|[\"”]\s*(?=[,}\]]|$)|[。？?；](?!\d)|[!！](?![\d)*/.+])|\.(?=\s|$|\*"
+    r"|[\u4e00-\u9fff\"”)]|[A-Z][a-z])|．(?!\d)|;\s"
+    r"|[,，]\s*(?:so|because|since|which|as|not|where|while|and\s+(?:so|the|we|this|not)|hence|thus|therefore"
+    r"|with|but"
+    r"|i|given|after|when|if|assuming|rounded|making|meaning|corresponding|or\s+(?:about|approximately"
+    r"|equivalently)|in|by|for|using|from)\b"
+    r"|[,，]\s*(?=(?:因|所|故|即|而|不|这|其|约|合|比|共|也|此|符合|满足|选项|对应|原|与|故|再"
+    r"|且(?!.{0,3}=))[\u4e00-\u9fff ])"
     r"|[,，]\s*(?:i\.e\.|e\.g\.|or\s+equivalently)"
     r"|\s(?:because|since|where|whereas|assuming)\s"
-    r"|\s?[（(](?:since|because|as|rounded|i\.e|out\sof|about|approx|not|which|in|from|the|that|note|see|或|即|约|因|也|答案|单位|其)"
-    r"|，?因为|，?而?不是|，?而非|，?(?:并)?不含|\sinstead\sof\s|,?\srather\sthan\s|\sand\snot\s|,?\snot\s(?=\S{1,12}$|\S{1,12}[.\n])",
+    r"|\s?[（(](?:since|because|as|rounded|i\.e|out\sof|about|approx|not|which|in|from|the|that|note|see|或|即"
+    r"|约|因|也|答案|单位|其)"
+    r"|，?因为|，?而?不是|，?而非|，?(?:并)?不含|\sinstead\sof\s|,?\srather\sthan\s|\sand\snot\s"
+    r"|,?\snot\s(?=\S{1,12}$|\S{1,12}[.\n])",
     re.IGNORECASE,
 )
 _MATH = re.compile(
-    r"\$\$(.{1,1500}?)\$\$|(?<!\\)\$(?!\s?\$)([^$\n]{1,400}?)(?<!\\)\$(?!\d)|\\\((.{1,800}?)\\\)|\\\[(.{1,1500}?)\\\]",
+    r"\$\$(.{1,1500}?)\$\$|(?<!\\)\$(?!\s?\$)([^$\n]{1,400}?)(?<!\\)\$(?!\d)|\\\((.{1,800}?)\\\)"
+    r"|\\\[(.{1,1500}?)\\\]",
     re.DOTALL,
 )
 _PROSE = re.compile(r"[A-Za-z]{3,}\s[A-Za-z]{2,}")
@@ -45,7 +53,8 @@ _CONNECT = re.compile(
     r"\s{0,3}(?:,\s?(?:and|or)?|，|、|;|；|\band\b|\bor\b|和|或者?|与|以及|及|且)\s{0,3}(?=\$|\\\(|\\\[)"
 )
 _COPULA = re.compile(
-    r"(?:\b(?:is|are|was|were|be|equals?|becomes?|equal\sto|=)|等于|应?为|是|得到?|有|共|需要?|剩下?|要)\s*[:：]?\s*(?=\$|\\\(|\\\[)"
+    r"(?:\b(?:is|are|was|were|be|equals?|becomes?|equal\sto|=)|等于|应?为|是|得到?|有|共|需要?|剩下?"
+    r"|要)\s*[:：]?\s*(?=\$|\\\(|\\\[)"
 )
 _UNIT_AFTER = re.compile(
     r"\\?[%°℃]|\s?(?:\\?%|[\u4e00-\u9fff]{1,5}(?=[。，,.；;\s]|$))"
@@ -53,7 +62,8 @@ _UNIT_AFTER = re.compile(
 )
 _NO_ANSWER = re.compile(
     r"(?:not|correct|right|wrong|incorrect|clear|obvious|unclear|unknown|obtained|found|given|in|on|as|based|already"
-    r"|reasonable|consistent|verified|confirmed|expected|below|above|because|that|to|within|likely|derived|shown|stated"
+    r"|reasonable|consistent|verified|confirmed|expected|below|above|because|that|to|within|likely|derived|shown"
+    r"|stated"
     r"|what|how|whether|also|different|same|supposed|asked|required|needed|easy|impossible\sto|written|between\sus)\b"
     r"|(?:正确|错误|合理|显然|符合|不正确|对|错|显而易见|明显|唯一)的"
     r"|(?:多少|什么|几)(?![\u4e00-\u9fff\d])|否|不是",
@@ -66,17 +76,21 @@ _OPTION = re.compile(
 )
 _LETTER = r"[（(]?\s?[A-HＡ-Ｈ]\s?[)）]?"
 LETTERS = re.compile(
-    rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z'’=+^_-]|(?!选?项|正确|符合|答案)[\u4e00-\u9fff])"
+    rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z'’=+^_-]|(?!选?项|正确|符合"
+    rf"|答案)[\u4e00-\u9fff])"
 )
+_ARTICLE = re.compile(r"(?!(?:is|are|because|since|as|and|with|for|from|or|in|on|by)\b)[a-z]{2,}")
 _PARTS = re.compile(r"[（(][1１①][)）]\s?[^\n]{1,60}?[;；,，。]?\s?[（(][2２②][)）][^\n。]{1,120}")
 _VERDICT = re.compile(
-    r"(yes|no|true|false|是的?|否|对|错|正确|错误|不能|能|可以|不可以|不是|不会|会)(?:[,，]\s?(?!\d)|\s*[—–-]\s|[:：]\s).+",
+    r"(yes|no|true|false|是的?|否|对|错|正确|错误|不能|能|可以|不可以|不是|不会|会)(?:[,，]\s?(?!\d)|\s*[—–-]\s"
+    r"|[:：]\s).+",
     re.IGNORECASE | re.DOTALL,
 )
 _TAIL = re.compile(
     r"\s+(?:for|when|if|in|at|of|from|on|by|with|as|after|before|during|that|which|who|total|altogether|each|left"
     r"|remaining|so|while|given|using|because|among|between|under|over\s+the|to\s+(?:the|get|make|be|reach|cover|fill"
-    r"|finish|complete|go|do|have)|and\s+(?:the|it|we|this|that|not|so))\b(?!\s*[-\d$\\.]+\s*$).*|(?<=[A-Za-z])\s+to\s+[a-z]{2,}\b.*"
+    r"|finish|complete|go|do|have)|and\s+(?:the|it|we|this|that|not|so))\b(?!\s*[-\d$\\.]+\s*$).*"
+    r"|(?<=[A-Za-z])\s+to\s+[a-z]{2,}\b.*"
     r"|(?<=[A-Za-z]),?\s+or\s+\d.*",
     re.DOTALL,
 )
@@ -84,6 +98,7 @@ _KEPT_WHOLE = re.compile(
     r"(?:and|or|to|out\sof|times|over|divided|plus|minus|mod|[ap]\.?m\.?|hundred|thousand|million|billion|dozen)\b",
     re.IGNORECASE,
 )
+_LIST_GOES_ON = re.compile(r"[，,、]\s*(?:and\s|or\s|[-−]?[\d$\\]|[A-Za-z]\s*=)")
 _MEASURE_WORD = re.compile(r"[个只件本元人种颗条张次岁天棵头辆米块支]")
 _LIMITED = re.compile(
     r"(?:at\s+(?:least|most)|(?:more|less|greater|fewer|smaller|larger)\s+than|over|under|above|below|between|up\s+to"
@@ -91,10 +106,12 @@ _LIMITED = re.compile(
     re.IGNORECASE,
 )
 _SAID = re.compile(
-    r"(?:\b(?:is|are|was|were|be|equals?|becomes?|gives?|gets?|got)|等于|应?为|是|得到?|有|共|需要?|剩下?|要)\s*[:：]?\s*(?=[-−+±]?\\?[$￥¥€£]?\d)"
+    r"(?:\b(?:is|are|was|were|be|equals?|becomes?|gives?|gets?|got)|等于|应?为|是|得到?|有|共|需要?|剩下?"
+    r"|要)\s*[:：]?\s*(?=[-−+±]?\\?[$￥¥€£]?\d)"
 )
 _VERBS = re.compile(r"[是为有得需要用行走花剩分共到多少卖买做看能付给装运种修吃长高重省找等余]")
 _OPERATOR = re.compile(r"[=<>≤≥≠^√π±∪∩∈\\+×÷]|\d\s?[-*/]\s?\d|[A-Za-z]\s?[-+*/]|\d[A-Za-z]")
+_PAIRS = (("\\[", "\\]"), ("\\(", "\\)"), ("\\begin", "\\end"))
 
 
 def stated(tail: str) -> str | None:
@@ -105,21 +122,29 @@ def stated(tail: str) -> str | None:
         tail = tail[option.end() :]
     if parts := _PARTS.match(tail):
         return clean(parts[0])
-    if span := math_at(tail, 0):
-        end = _SENTENCE.search(tail, span.end())
-        said = None if _CONNECT.match(tail, span.end()) else _said_in(tail, span.end(), end.start() if end else WINDOW)
-        return _spans(tail, said or span)
-    end = _SENTENCE.search(tail, 1)
+    span = math_at(tail, 0)
+    end = _SENTENCE.search(tail, span.end() if span else 1)
     statement = tail[: end.start() if end else WINDOW]
+    if span is not None:
+        joined = _CONNECT.match(tail, span.end()) is not None
+        return _spans(tail, (None if joined else _said_in(tail, span.end(), len(statement))) or span)
     if _NO_ANSWER.match(statement):
         return None
-    if letters := LETTERS.match(statement):
-        rest = statement[letters.end() :].strip()
-        if not rest or rest[0] not in ".:：．、)" or len(letters[0]) > 3:
-            return letters[0].strip() if not rest or letters[0].strip()[0] in "(（" or len(rest) > 1 else letters[0]
-    if (span := _math_in(tail, len(statement))) is not None:
-        return _spans(tail, span)
-    return _reduced(clean(statement))
+    if (letters := _letters(statement)) is not None:
+        return letters
+    span = _math_in(tail, len(statement))
+    return _reduced(clean(statement)) if span is None else _spans(tail, span)
+
+
+def _letters(statement: str) -> str | None:
+    """The options that open a statement, without the option's text; an article is no option, nor is `B. 12` cut."""
+    match = LETTERS.match(statement)
+    if match is None:
+        return None
+    letters, rest = match[0].strip(), statement[match.end() :].strip()
+    if (letters == "A" and _ARTICLE.match(rest)) or (rest[:1] in tuple(".:：．、)") and len(letters) <= 3):
+        return None
+    return letters
 
 
 def clean(statement: str) -> str | None:
@@ -130,9 +155,6 @@ def clean(statement: str) -> str | None:
     if not bare or len(bare) > LONGEST or not any(letter.isalnum() or letter in "∅∞" for letter in bare):
         return None
     return None if any(bare.count(left) and not bare.count(right) for left, right in _PAIRS) else bare
-
-
-_PAIRS = (("\\[", "\\]"), ("\\(", "\\)"), ("$$", "$$"), ("\\begin", "\\end"))
 
 
 def math_at(text: str, at: int) -> re.Match[str] | None:
@@ -189,12 +211,18 @@ def _reduced(statement: str | None) -> str | None:
     if statement is None:
         return None
     statement = plain_unit(statement)
-    if "=" in statement and statement[0].isdigit() and (value := result(statement)) is not None:
-        return value
+    calculated = result(statement) if "=" in statement and statement[0].isdigit() else None
+    if calculated is not None:
+        return calculated
     if verdict := _VERDICT.fullmatch(statement):
         return verdict[1]
     if start := _START.fullmatch(statement):
         return _from_number(start[1], start[2], start[3])
+    return _only_number(statement)
+
+
+def _only_number(statement: str) -> str:
+    """The number that a sentence says, where it says one; else the sentence."""
     words = len(re.findall(r"[A-Za-z]{2,}", statement)) + len(re.findall(r"[\u4e00-\u9fff]", statement)) // 2
     if words < 3 and not _verbal(statement):
         return statement
@@ -241,21 +269,17 @@ def _after_is(statement: str, said: list[int]) -> str | None:
 def _from_number(number: str, gap: str, rest: str) -> str:
     """A number that opens its sentence, with the unit that follows but without the words after that."""
     whole = f"{number}{gap}{rest}"
-    if not rest:
-        return number
-    if rest[0] in "，,、" and not re.match(r"[，,、]\s*(?:and\s|or\s|[-−]?[\d$\\]|[A-Za-z]\s*=)", rest):
+    bracketed = rest[:1] in ("(", "（")
+    words = bracketed and gap and re.search(r"[A-Za-z]{2,}|[\u4e00-\u9fff]", rest)
+    if not rest or words or (rest[0] in "，,、" and not _LIST_GOES_ON.match(rest)):
         return number
     if "\u4e00" <= rest[0] <= "\u9fff":
         return _from_han(number, gap, rest)
-    if not gap and rest[0] not in "(（":
+    if not gap and not bracketed:
         return _TAIL.sub("", whole)
-    if _KEPT_WHOLE.match(rest):
+    if _KEPT_WHOLE.match(rest) or not rest[0].isalpha() or not _TAIL.search(f" {rest}"):
         return whole
-    if rest[0] in "(（":
-        return number if gap and re.search(r"[A-Za-z]{2,}|[\u4e00-\u9fff]", rest) else whole
-    if rest[0].isalpha():
-        return re.split(r"[,，]\s", _TAIL.sub("", whole))[0].rstrip() if _TAIL.search(f" {rest}") else whole
-    return whole
+    return re.split(r"[,，]\s", _TAIL.sub("", whole))[0].rstrip()
 
 
 def _from_han(number: str, gap: str, rest: str) -> str:
@@ -265,5 +289,6 @@ def _from_han(number: str, gap: str, rest: str) -> str:
     if ends is not None:  # 3 小时后两车相距 120 千米
         return ends[1]
     if len(head) <= 6 or re.search(r"[\d零〇一二两三四五六七八九十百千万亿半或和]", head):
-        return f"{number}{gap}{head if re.search('[，,（(]', rest) and not re.search('[0-9]', rest[len(head) :]) else rest}"
+        cut = len(head) < len(rest) and not re.search(r"\d", rest[len(head) :])
+        return f"{number}{gap}{head if cut else rest}"
     return f"{number}{gap}{head[0]}" if _MEASURE_WORD.match(head) else number

@@ -25,7 +25,7 @@ from solver.cli.run import json_option
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", help="Write the table with its verdicts here.")
 @click.option("--workers", type=click.IntRange(1, 64), default=2, show_default=True, help="Processes for hard answers.")
 @json_option
-def grade(file: str, pred: str, gold: str, kind: str, out: str | None, workers: int, as_json: bool) -> int:
+def grade(file: str, *, pred: str, gold: str, kind: str, out: str | None, workers: int, as_json: bool) -> int:
     """Grade the column --pred of FILE (parquet, jsonl or csv) against its column --gold, by value.
 
     Gold answers may be bare, boxed, or stand after `####`. Rows whose gold answer is blank or cannot be read are

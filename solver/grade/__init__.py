@@ -3,8 +3,8 @@
     summary = grade(Task(Path("answers.jsonl"), pred="response", gold="answer"))
     print(summary.accuracy)
 
-`opening.py` finds the columns and every fault; `verdicts.py` judges rows; `writing.py` writes tables. No step holds more
-than a batch of rows, and nothing here needs an engine.
+`opening.py` finds the columns and every fault; `verdicts.py` judges rows; `writing.py` writes tables. No step holds
+more than a batch of rows, and nothing here needs an engine.
 """
 
 import asyncio

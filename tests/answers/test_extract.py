@@ -185,9 +185,29 @@ def test_a_box_at_the_end_is_always_found(inside: str, before: str) -> None:
 
 
 PIECES = st.sampled_from(
-    ["answer is ", "答案是", "故选", "$", r"\boxed{", "}", "{", "**", "#### ", "\n", "A", "(B)", "5", "1/2", "=", ", ", " and ",
-     "所以", "So ", "</think>", "<think>", "|", "wait", "更正", "不是", " is correct", "\ud800", "\x00", "。", "．", r"\[", r"\]"]
-)  # fmt: skip
+    (
+        *(
+            "answer is ",
+            "答案是",
+            "故选",
+            "$",
+            r"\boxed{",
+            "}",
+            "{",
+            "**",
+            "#### ",
+            "\n",
+            "A",
+            "(B)",
+            "5",
+            "1/2",
+            "=",
+            ", ",
+        ),
+        *(" and ", "所以", "So ", "</think>", "<think>", "|", "wait", "更正", "不是", " is correct", "\ud800", "\x00"),
+        *("。", "．", r"\[", r"\]"),
+    )
+)
 
 
 @given(st.lists(PIECES, max_size=25).map("".join))

@@ -1,4 +1,4 @@
-"""Strings that hang, kill or trick a grader cost it a bounded time, execute nothing and join no other answer's class."""
+"""Strings that hang, kill or trick a grader cost it a bounded time, execute nothing and join nobody's class."""
 
 import asyncio
 from collections import defaultdict
