@@ -57,7 +57,7 @@ def main() -> int:
         print(f"  {cost:6.2f} s  [{one.category}]  {one.text[:60]!r}")
     over = sum(cost > EACH for cost in seconds)
     print(
-        f"{len(strings)} strings one by one: {sum(seconds):.1f} s, slowest {max(seconds):.2f} s, {over} above {EACH:g} s"
+        f"{len(strings)} strings singly: {sum(seconds):.1f} s, slowest {max(seconds):.2f} s, {over} above {EACH:g} s"
     )
     print(f"all at once on {asked.workers} workers: {whole:.1f} s (goal {ALL:g} s)")
     return int(over > 0 or whole > ALL)
