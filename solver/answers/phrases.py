@@ -145,7 +145,7 @@ _DOUBTED = re.compile(
     re.IGNORECASE,
 )
 _MOST = 12  # places of one cue that are looked at
-_TRIED = 2_000  # occurrences of one needle that are looked at
+_TRIED = 500  # occurrences of one needle that are looked at
 _OPTION_LIST = re.compile(r"^(?:\*\*)?B(?:\*\*)?\s?[:：.)]", re.MULTILINE)
 _CLAUSE_END = re.compile(r"[\n。.!?！？；;]")
 _HASH_HEADING = re.compile(
