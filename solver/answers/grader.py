@@ -5,10 +5,10 @@ as the bag holds one such attribute; with two, bare values stay apart from both.
 answers, never on their order.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from solver.answers import residue
 from solver.answers.keys import Key, leaves
@@ -17,6 +17,7 @@ from solver.answers.reading import read
 from solver.answers.shapes import resolve
 from solver.answers.words import AMBIGUOUS
 
+Found = TypeVar("Found")
 _read = lru_cache(maxsize=100_000)(read)
 
 
@@ -51,8 +52,9 @@ class Grader:
         return partition([None if one is None else resolve(one, table) for one in found])
 
     async def equivalent(self, first: str, second: str) -> bool:
-        """Whether two answers are equal by value, as a careful labeller would say; symmetric."""
-        if first.strip() and first.strip() == second.strip():
+        """Whether two answers are equal by value, as a careful labeller would say; symmetric, and every string is
+        equal to itself, although an empty or unreadable one never votes."""
+        if first.strip() == second.strip():
             return True
         one, two = await self.classify([first, second])
         return one is not None and one == two
@@ -154,13 +156,28 @@ def _matching(alt: Key, canonical: Mapping[Key, Key]) -> set[Key]:
 
 def equivalent(first: str, second: str) -> bool:
     """`Grader.equivalent` for a single pair, callable anywhere; residue costs the start of a worker each time."""
+
+    async def once() -> bool:
+        async with Grader(workers=1) as grader:
+            return await grader.equivalent(first, second)
+
+    return _apart(once)
+
+
+def classified(answers: Sequence[str | None]) -> list[int | None]:
+    """`Grader.classify` for a single bag, callable anywhere."""
+
+    async def once() -> list[int | None]:
+        async with Grader(workers=1) as grader:
+            return await grader.classify(answers)
+
+    return _apart(once)
+
+
+def _apart(once: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
+    """What a coroutine returns in a thread with a loop of its own, so it also works under a running one."""
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(1) as thread:  # a loop of its own, so it also works under a running one
-        return thread.submit(asyncio.run, _once(first, second)).result()
-
-
-async def _once(first: str, second: str) -> bool:
-    async with Grader(workers=1) as grader:
-        return await grader.equivalent(first, second)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(once())).result()

@@ -99,7 +99,8 @@ def _in_words(text: str) -> Key | None:
 
 def compound(text: str, read: Read) -> Key | None:
     """`3小时20分钟`, `2 hours 30 minutes`, `3元5角`: an amount in two units or more, each as it stands."""
-    parts, index = [], 0
+    parts: list[Key] = []
+    index = 0
     while index < len(text):
         match = _COMPOUND.match(text, index)
         value = number(match[1]) if match else None

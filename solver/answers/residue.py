@@ -18,6 +18,8 @@ from solver.answers.symbolic import CALCULUS, expression, names_of, worth_of
 from solver.answers.tokens import RefusedError
 from solver.answers.values import DRAWS, letters, place, print_of, worth
 
+_CALCULUS_SECONDS = 1.0
+
 
 class Meaning(NamedTuple):
     """A resolved residue: its key, and its values at points of both signs, "" where there is none (`agree`)."""
@@ -100,9 +102,19 @@ def _renamed(parsed: Tree, argument: str) -> Tree:
 
 
 def _calculus(text: str) -> Meaning | None:
+    """An integral or a limit has a second of its own: few answers are one, and what sympy makes of it has no bound."""
+    import signal
+
+    left, _ = signal.setitimer(signal.ITIMER_PROF, _CALCULUS_SECONDS)
+    try:
+        return _meaning_of(expression(text))
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, left)
+
+
+def _meaning_of(value: Any) -> Meaning:
     import sympy
 
-    value = expression(text)
     if value in (sympy.oo, -sympy.oo):
         return Meaning(INFINITY if value == sympy.oo else MINUS_INFINITY, ())
     names = names_of(value)

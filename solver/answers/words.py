@@ -229,6 +229,7 @@ _LETTERS = re.compile(r"[A-Za-z]{2,}")
 _MATHS = re.compile(r"[\d+*/^=<>\\_|!]|(?<!\w)-|-(?=\d)")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _ARTICLES = re.compile(r"\b(?:the|a|an)\b")
+_CALL = re.compile(r"(?<=\w)\((?!e?s\))")  # a bracket that opens within a word is no noise
 _NOISE = re.compile(r"[\s\"'“”‘’.,;:!?()\[\]{}$*]+")
 
 
@@ -244,6 +245,6 @@ def words(text: str, *, force: bool = False) -> str | None:
 
 def meaning(text: str) -> str:
     """What a text answer says: lower case, no articles, spaces or punctuation; one word for both languages."""
-    lowered = text.casefold()
+    lowered = _CALL.sub("<", text.casefold())
     squeezed = _NOISE.sub("", _ARTICLES.sub(" ", lowered)) or _NOISE.sub("", lowered)
     return _MEANING.get(squeezed, squeezed)
