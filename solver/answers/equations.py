@@ -24,13 +24,25 @@ _ALONE = re.compile(
 )
 _NAME = re.compile(
     r"\\?[A-Za-zα-ωΔ∠△°]{1,8}(?:_\{?\w{1,4}\}?)?'?(?:\s?[(（][\w,\s-]{1,12}[)）])?|[\u4e00-\u9fff]{1,12}"
-    r"|(?:[A-Za-z]{2,12}\s){1,4}"
+    r"|(?:[A-Za-z]{2,12}\s){0,3}[A-Za-z]{2,12}"
 )
 _SIGNS = r"\d\s.,+\-−*/×÷·^()（）\[\]%$¥￥\\{}:"
 _ARITHMETIC = re.compile(rf"[{_SIGNS}]*(?:\\(?:times|div|cdot|d?frac|left|right|sqrt)[{_SIGNS}]*)*")
 _UNIT_WORDS = re.compile(r"(?<=\d)\s?(?:[\u4e00-\u9fff]{1,4}|[A-Za-z]{1,9})|（[\u4e00-\u9fff]{1,3}）")
 _PROSE = re.compile(r"[A-Za-z]{4,}\s|[\u4e00-\u9fff]")
 _BRACKETED_UNIT = re.compile(r"(?<=[\d})])\s?[（(]([\u4e00-\u9fff]{1,4})[)）]$")
+
+_SEVERAL = re.compile(r"\b(?:or|and)\b|或|和|，|、|;|；|,(?!\d{3})")
+_VALUE = r"[-−+]?[\d./√]*(?:\\[A-Za-z]+\{[^{}]*\}(?:\{[^{}]*\})?)?[\d.]*"
+_SOLUTIONS = re.compile(
+    rf"[A-Za-z]\w?(?:_\{{?\w\}}?)?\s?=\s?{_VALUE}(?:(?:\s?[,，、;；]\s?|\s?\b(?:or|and)\b\s?|\s?[或和]\s?){{1,2}}"
+    rf"(?:[A-Za-z]\w?(?:_\{{?\w\}}?)?\s?=\s?)?{_VALUE}){{1,6}}"
+)
+
+
+def solutions(text: str) -> bool:
+    """Whether a text is nothing but values of unknowns: `x = 2 or x = 3`."""
+    return _SOLUTIONS.fullmatch(text) is not None
 
 
 def alone(text: str) -> bool:
@@ -52,7 +64,7 @@ def result(text: str) -> str | None:
     """The right side of a calculation, with its name if that is all it has; None for anything else."""
     left, mark, right = text.strip("$ ").rpartition("=")
     right = right.strip("& ").rstrip("\\ ")
-    if not mark or not right or "$" in left or left.rstrip().endswith(("<", ">", "!", ":")):
+    if not mark or not right or "$" in left or _SEVERAL.search(left) or left.rstrip().endswith(("<", ">", "!", ":")):
         return None
     sides = [side.strip("& \\") for side in left.split("=")]
     name = _NAME.fullmatch(sides[0]) is not None
@@ -61,4 +73,8 @@ def result(text: str) -> str | None:
         return None
     if not alone(right) and not (name and len(sides) == 1 and not _PROSE.search(right)):
         return None
-    return f"{sides[0]} = {right}" if name and len(sides) == 1 and sides[0].isascii() else plain_unit(right)
+    return (
+        f"{sides[0]} = {right}"
+        if name and len(sides) == 1 and sides[0].isascii() and " " not in sides[0]
+        else plain_unit(right)
+    )

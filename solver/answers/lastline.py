@@ -8,7 +8,7 @@ lines of a list or a table say nothing. Never asked about a truncated text.
 
 import re
 
-from solver.answers.equations import NUMBER, UNIT, alone, named, plain_unit, result
+from solver.answers.equations import NUMBER, UNIT, alone, named, plain_unit, result, solutions
 from solver.answers.statements import clean, stated
 
 _TAIL = 1200  # characters of the end that are looked at
@@ -31,7 +31,7 @@ _SILENT = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"(?:[\s*_>`]|[-•]\s|(?:therefore|thus|hence|so|then|finally|in total|altogether|in conclusion|consequently"
+    r"(?:[\s*_>`#]|[-•]\s|(?:therefore|thus|hence|so|then|finally|in total|altogether|in conclusion|consequently"
     r"|we (?:get|have|obtain|find)(?: that)?|this (?:gives|means|is|equals)|which (?:gives|is|equals)"
     r"|giving)\b[,:]?\s"
     r"|(?:因此|所以|故而?|综上(?:所述)?|最后|最终|从而|于是|即|解得|可得|得|一共|总共|共)[，,:：]?\s?|[∴⇒→]|=>|&?=)*",
@@ -43,7 +43,7 @@ _CONCLUDES = re.compile(
     r"|result|number|area|volume|probability|length|perimeter|average|mean|product|difference|remainder|distance"
     r"|speed|time"
     r"|cost|price|ratio|median|maximum|minimum|solution|root|measure|angle|radius))\b"
-    r"|因此|所以|故|综上|最后|最终|从而|于是|解得|可得|一共|总共|[和差积商值][是为]|∴",
+    r"|因此|所以|故|综上|最后|最终|从而|于是|解得|可得|一共|总共|共[需有计要]|[和差积商值][是为]|∴",
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"([^:：=\d$\\\n]{1,60}?)\s?[:：]\s?(?=\S)")
@@ -59,6 +59,7 @@ _VALUE_AT_END = re.compile(
 _INSIDE = re.compile(r"^(?:\$+|\\\(|\\\[)\s*|[\s.,。]*(?:\$+|\\\)|\\\])$")
 _FORMULA = re.compile(r"\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)")
 _NUMBERS = re.compile(NUMBER)
+_ANOTHER = re.compile(r"(?:\b(?:or|and)\b|或|和|[,，、]).{0,6}$")  # what ends is one of several values
 _CALCULATION = re.compile(r"\d[\d\s.,+\-−*/×÷()]{0,60}$")
 _SENTENCES = re.compile(r"(?<=[.!])\s+(?=[A-Z$\d(]|\\[A-Za-z(\[])|(?<=[。！；])")
 _TOTAL = re.compile(r"total|sum|answer|result|合计|总计|总和|答案|结果|总共", re.IGNORECASE)
@@ -87,7 +88,7 @@ def _read(line: str) -> str | None:
     sentence = sentence.replace("**", "")
     bare = _bare(sentence)
     if whole or _CONCLUDES.search(sentence):
-        found = _alone(bare) or _labelled(bare) or result(bare)
+        found = (bare if solutions(bare) else None) or _alone(bare) or _labelled(bare) or result(bare)
         if found is not None:
             return found
     return _concluded(sentence) or _names(sentence)
@@ -147,7 +148,7 @@ def _concluded(sentence: str) -> str | None:
 def _names(sentence: str) -> str | None:
     """A sentence that ends on the value, and concludes or calculates it."""
     match = _VALUE_AT_END.search(sentence.strip())
-    if match is None:
+    if match is None or _ANOTHER.search(sentence.strip()[: match.start()]):
         return None
     before = _CALCULATION.search(sentence.strip()[: match.start()])
     calculated = sentence.strip()[match.start()] == "=" and before is not None and re.search(r"[-+*/×÷]", before[0])

@@ -28,14 +28,15 @@ class _Cue(NamedTuple):
 _IS = (
     r"(?:is\s{0,9}:|(?:is|are|was|were|equals|becomes)\b|(?:would|should|must|will|has to|can only|could only"
     r"|may)\s(?:then\s|therefore\s)?be\b"
-    r"|(?:comes out|turns out|works out|amounts|evaluates|simplifies)\s(?:to\sbe|to|as|at)\b|[:：=]|[-–=]>|→|⇒"
-    r"|[-–—]\s)"
+    r"|(?:comes(?: out)?|turns out|works out|amounts|evaluates|simplifies)\s(?:to\sbe|to|as|at)\b|[:：=]|[-–=]>|→|⇒"
+    r"|[-–—]\s"
+    r"|of\s(?=[$\\]|[-−]?\d)|(?=[-−]?[\d.,/]{1,20}\s{0,3}$)|(?=\$[^$\n]{1,80}\$[.\s]{0,3}$))"
 )
 _HEADING = (
     r"(?=\*\*\s{0,9}\n)|(?=\s{0,3}[#*_]{0,3}\s{0,9}\n\s{0,9}\n?\s{0,9}"
     r"(?:\$|\\\[|\\\(|[-−+]?\d|[（(]?[A-H][)）.]?\s{0,9}$|\*\*))"
 )
-_OF = r"(?:\s{1,9}(?:to|for|of|that|which|we|I|you|in)\b[^\n.:：=]{0,80}?)?"
+_OF = r"(?:\s{1,9}(?:to|for|of|that|which|we|I|you|in)\b[^\n.:：=]{0,80}?|,[^\n.:：=,]{1,30},|\s?\([^()\n]{1,30}\))?"
 _CUES = (
     _Cue("hash", ("####",), re.compile(r"####(?!#)" + _END)),
     _Cue(
@@ -84,7 +85,7 @@ _CUES = (
             r"|(?<=[，。；：\n 故]))结果)"
             r"(?:[\u4e00-\u9fff]{0,3}?[:：]|\s{0,9}(?:\*\*)?\s{0,9}(?:应该?(?:就)?是|应当是|应该?为|应当为|就是"
             r"|等于|便是|即为|即是|确定为|可得"
-            r"|分别[为是]|依次[为是]|是(?!否)|为|即|选|填|得|[:：=]|[】\]］〗〕」)）]|→"
+            r"|分别[为是]|依次[为是]|是(?!否)|为|即|选|大?约(?:[为是])?|大[约概][为是]?|填|得|[:：=]|[】\]］〗〕」)）]|→"
             r"|(?=\*{0,2}\s{0,3}\n\s{0,9}(?:\$|\\|[-−]?\d|[A-H]\b|\*\*))))"
             r"\s{0,9}(?:\*\*)?\s{0,9}[:：]?" + _END
         ),
@@ -109,7 +110,12 @@ _WEAK = (
     _Cue(
         "phrase-en",
         ("result ", "result:", "Result", "solution ", "solutions "),
-        re.compile(r"(?:[Rr]esult|solutions?)\s{0,3}(?:(?:is|are)\b|[:：=])" + _END),
+        re.compile(r"(?:[Rr]esult|solutions?(?:\sset)?)\s{0,3}(?:(?:is|are)\b|[:：=])" + _END),
+    ),
+    _Cue(
+        "choice",
+        ("to option ", "matches option ", "is option ", "to choice ", "matches choice ", "is choice ", "hoice is "),
+        re.compile(r"(?:to|matches|is)\s(?:option|choice)\s|hoice\sis\s" + _END),
     ),
     _Cue("phrase-zh", ("结论", "结果"), re.compile(r"(?:结论|结果)(?:是|为|[:：])" + _END)),
 )
@@ -195,7 +201,8 @@ def said_at(text: str, place: Place) -> str | None:
     if rule == "hash":
         return _after_hashes(text, tail)
     listed = tail.startswith(("- ", "• ")) and "\n" in text[max(start, end - 9) : end]
-    return stated(tail[2:] if listed else tail)
+    answer = stated(tail[2:] if listed else tail)
+    return None if answer is None or "boxed" in answer else answer
 
 
 def hypothetical(text: str, at: int) -> bool:
