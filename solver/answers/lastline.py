@@ -60,6 +60,11 @@ _INSIDE = re.compile(r"^(?:\$+|\\\(|\\\[)\s*|[\s.,。]*(?:\$+|\\\)|\\\])$")
 _FORMULA = re.compile(r"\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)")
 _NUMBERS = re.compile(NUMBER)
 _ANOTHER = re.compile(r"(?:\b(?:or|and)\b|或|和|[,，、]).{0,6}$")  # what ends is one of several values
+_EQUALS = re.compile(
+    rf"=\s?({NUMBER}(?:\s?[\u4e00-\u9fff]{{1,3}}(?=[\s。，,.)）]|$))?)"
+    r"(?![.,]?\d|\.\.|\s\d|\s?[-+*×÷^=\\(_<>]|\s?/\s?[\d(]|[A-Z]|[a-z](?![a-z]))"
+)
+_OPERATION = re.compile(r"\d[^=.。!?]{0,30}\s?(?:[-+*/×÷]|(?<=[\d\s])x(?=[\s\d]))\s?[^=]{0,40}$")
 _CALCULATION = re.compile(r"\d[\d\s.,+\-−*/×÷()]{0,60}$")
 _SENTENCES = re.compile(r"(?<=[.!])\s+(?=[A-Z$\d(]|\\[A-Za-z(\[])|(?<=[。！；])")
 _TOTAL = re.compile(r"total|sum|answer|result|合计|总计|总和|答案|结果|总共", re.IGNORECASE)
@@ -91,7 +96,7 @@ def _read(line: str) -> str | None:
         found = (bare if solutions(bare) else None) or _alone(bare) or _labelled(bare) or result(bare)
         if found is not None:
             return found
-    return _concluded(sentence) or _names(sentence)
+    return _calculated(sentence) or _concluded(sentence) or _names(sentence)
 
 
 def _bare(line: str) -> str:
@@ -143,6 +148,15 @@ def _concluded(sentence: str) -> str | None:
         return stated(rest)
     answer = stated(rest) if len(_NUMBERS.findall(rest)) == 1 else None
     return answer if answer is not None and alone(answer) else None
+
+
+def _calculated(sentence: str) -> str | None:
+    """The result of the last calculation of a sentence: She makes 9 * 2 = $18 every day."""
+    matches = [*_EQUALS.finditer(sentence)]
+    before = sentence[max(0, matches[-1].start() - 80) : matches[-1].start()] if matches else ""
+    if _OPERATION.search(before) is None or _ANOTHER.search(before):
+        return None
+    return plain_unit(matches[-1][1].strip())
 
 
 def _names(sentence: str) -> str | None:

@@ -28,7 +28,7 @@ def test_what_a_reader_takes_for_the_answer_is_what_is_extracted() -> None:
                     wrong.append(f"{end['text']!r} is {end['answer']!r}, read as {found}")
         return wrong
 
-    assert len(ends) > 400
+    assert len(ends) > 500
     assert asyncio.run(misread()) == []
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,10 @@ SOLUTIONS = Path(__file__).parents[3] / "shared" / "data" / "gsm8k" / "example_m
 MODELS = ("6b_finetuning", "6b_verification", "175b_finetuning", "175b_verification")
 
 
-@pytest.mark.skipif(not SOLUTIONS.is_file(), reason="the recorded solutions are not beside this checkout")
+beside = pytest.mark.skipif(not SOLUTIONS.is_file(), reason="the recorded solutions are not beside this checkout")
+
+
+@beside
 def test_every_verdict_is_the_publishers() -> None:
     rows = [json.loads(line) for line in SOLUTIONS.read_text("utf-8").splitlines()]
 
@@ -32,3 +36,19 @@ async def verdict(grader: Grader, truth: str, recorded: dict) -> tuple[str, bool
     assert gold is not None
     right = found is not None and await grader.equivalent(found.answer, gold.answer)
     return recorded["solution"], right, recorded["is_correct"]
+
+
+@beside
+def test_without_its_answer_line_a_worked_solution_is_read_from_its_last_line_or_not_at_all() -> None:
+    """The weakest rule on text that people wrote: wrong for less than 3% of what it answers."""
+    truths = [json.loads(line)["ground_truth"] for line in SOLUTIONS.read_text("utf-8").splitlines()]
+    bodies = [re.sub(r"<<[^>]*>>", "", truth.rpartition("\nA:")[0]) for truth in truths]
+
+    async def right() -> list[bool]:
+        async with Grader() as grader:
+            pairs = [(extract(body), extract(truth)) for body, truth in zip(bodies, truths, strict=True)]
+            return [await grader.equivalent(said.answer, gold.answer) for said, gold in pairs if said and gold]
+
+    marks = asyncio.run(right())
+    assert len(marks) > 0.75 * len(truths)
+    assert sum(marks) > 0.97 * len(marks)
