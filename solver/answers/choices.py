@@ -10,7 +10,7 @@ from solver.answers.normal import CIRCLED
 from solver.answers.shapes import EVERYTHING
 
 _CHOICE = re.compile(
-    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|选项|选|答案)\s*:?\s*)?[(\[]?([A-Z])[)\]]?(?:\s*(?:选项|项))?|[(\[]([a-h])[)\]]"
+    r"(?:(?:[Oo]ption|[Cc]hoice|[Aa]nswer|OPTION|选项|故选择?|应选|选择|选|答案)\s*:?\s*)?[(\[]?([A-Z])[)\]]?(?:\s*(?:选项|项))?|[(\[]([a-h])[)\]]"
     r"|[(\[]?([A-J])\s*[)\].:](?!\s*[A-Z]\s*=)\s*\S.*|[(\[]([A-J])[)\]]\s*\S.*",
     re.DOTALL,
 )

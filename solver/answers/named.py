@@ -15,8 +15,14 @@ _LETTER = (
     r"\\?[A-Za-z]+(?:_\s*(?:\{[^{}]{1,12}\}|\w))?'{0,2}"
     r"|\\(?:vec|overrightarrow|bar|overline|hat)\s*\{\s*[A-Za-z]{1,2}\s*\}"
 )
+_FUNCTION_VALUE = (
+    r"\\(?:sin|cos|tan|cot)\s*(?:\^\s*\{?2\}?)?\s*(?:\\angle\s*)?(?:\d?\s*\\[a-z]+|\(\s*[^()=<>]{1,20}\)|\d?[A-Z]{1,3})"
+    r"|[PEDS]\s*\([^()]{1,24}\)|\|\s*\\(?:vec|overrightarrow)\s*\{[^{}]{1,3}\}\s*\|"
+    r"|\\frac\s*\{\s*[A-Z]{2}\s*\}\s*\{\s*[A-Z]{2}\s*\}|\\frac\s*\{\s*d\s*[a-z]\s*\}\s*\{\s*d\s*[a-z]\s*\}"
+)
 NAME = re.compile(
-    rf"(?:(?:{_LETTER})(?:\s*\([A-Za-z0-9, ]{{1,12}}\))?(?:\s*\^\s*\{{?\s*-\s*1\s*\}}?\s*\([A-Za-z]\))?"
+    rf"(?:{_FUNCTION_VALUE}"
+    rf"|(?:{_LETTER})(?:\s*\([A-Za-z0-9, ]{{1,12}}\))?(?:\s*\^\s*\{{?\s*-\s*1\s*\}}?\s*\([A-Za-z]\))?"
     rf"|\\angle\s*[A-Z]{{1,3}}|\\(?:triangle|odot)\s*[A-Z]{{1,4}}|\|[A-Za-z]{{1,2}}\||[A-Z]\s*\^\s*\{{?-1\}}?|[A-Z](?:\s*\\(?:cup|cap|setminus)\s*[A-Z])+|{_HAN_NAME})"
 )
 _ASSIGNED = re.compile(rf"({NAME.pattern})\s*(=|\\in(?![a-z])|:=|≡|:(?=\s*[\d\\-]))\s*(\S.*)", re.DOTALL)
@@ -95,6 +101,8 @@ def _in_order(names: str, values: str, read: Read) -> Key | None:
     """`(x,y) = (1,2)`: the tuple with its names, which also says x = 1, y = 2."""
     told = [name.strip() for name in names.split(",")]
     found = read(values)
+    if found is not None and found.kind == "set":
+        return found._replace(name=",".join(told))
     if found is None or found.kind != "tuple" or not isinstance(found.value, tuple) or len(found.value) != len(told):
         return None
     single = [key._replace(name=name) for name, key in zip(told, found.value, strict=True) if isinstance(key, Key)]

@@ -80,15 +80,19 @@ _WRAPPER = re.compile(
     r"|boldsymbol|bm|mathbb|mathcal|boxed|fbox|underline|textnormal|pmb|textup|mathop|overset\s*\{\}|framebox)\*?\s*\{"
 )
 _CIRCLE = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)")
-_SHORT_FRAC = re.compile(r"\\frac\s*(?:(\d)\s*(\d)|(\d)\s*\{(\d+)\}|\{(\d+)\}\s*(\d))")
+_SHORT_FRAC = re.compile(r"\\(frac|binom)\s*(?:(\d)\s*(\d)|(\d)\s*\{(\d+)\}|\{(\d+)\}\s*(\d))")
 _SHORT_SQRT = re.compile(r"\\sqrt\s*(\d+|[A-Za-z](?![A-Za-z]))")
 _PAREN_SQRT = re.compile(r"\\sqrt\s*\(([^()]*)\)")
 _SPACES = re.compile(r"\s+")
 _BOLD = re.compile(r"(?<![\w*)}])\*\*([^*]+)\*\*(?![\w*({\\])")
+# A sequence's n, or the k of a family of solutions, is whole without saying so.
+_WHOLE_NUMBERS = re.compile(
+    r"(?<=\S)\s*(?:,\s*(?:其中)?\s*|\(\s*)(?:n\s*\\in\s*\\?[NZ]\s*[\^_]\s*\{?\s*[*+]\s*\}?|[knm]\s*\\in\s*\\?Z)\s*\)?$"
+)
 _FAMILY = re.compile(r"\s*\(\s*([kn])\s*\\in\s*([^()]*)\)$")
 _PAIRS = (
     ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
-    ("*", "*"), ("~~", "~~"), ("'", "'"),
+    ("*", "*"), ("~~", "~~"), ("_", "_"), ("'", "'"),
 )  # fmt: skip
 _LEAD = re.compile(
     r"^(?:(?:the|my|our)\s+)?(?:(?:final|correct|exact)\s+)?(?:answer|result)\s*(?:is|:|=)\s*"
@@ -153,12 +157,13 @@ def _without_wrappers(text: str) -> str:
 
 
 def _braced_frac(match: re.Match[str]) -> str:
-    over, under = (group for group in match.groups() if group is not None)
-    return rf"\frac{{{over}}}{{{under}}}"
+    name, over, under = (group for group in match.groups() if group is not None)
+    return rf"\{name}{{{over}}}{{{under}}}"
 
 
 def _unwrap(text: str) -> str:
     """Take off delimiters, emphasis, quotes, closing punctuation and opening phrases, until nothing comes off."""
+    text = _WHOLE_NUMBERS.sub("", text) if r"\in" in text else text
     text = _FAMILY.sub(r", \1\\in \2", text) if r"\in" in text else text
     for _ in range(8):
         before = text

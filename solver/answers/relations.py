@@ -12,7 +12,7 @@ from solver.answers.digits import Worth, rational, shown
 from solver.answers.grammar import Tree, tree
 from solver.answers.keys import INFINITY, MINUS_INFINITY, Key
 from solver.answers.normal import split
-from solver.answers.polynomials import Polynomial, canonical, divided, in_one_letter, leading, quotient
+from solver.answers.polynomials import Monomial, Polynomial, canonical, divided, in_one_letter, leading, quotient
 from solver.answers.shapes import interval, shaped
 from solver.answers.tokens import RefusedError
 from solver.answers.values import DRAWS, letters, place, worth
@@ -87,7 +87,10 @@ def _solved(name: str, coefficients: Sequence[Worth], sign: str) -> Key | None:
     half, rest = divided(coefficients[1], first) / 2, divided(coefficients[0], first)
     square = worth(("add", ("pow", ("worth", half), ("num", half - half + 2)), ("neg", ("worth", rest))))
     if square <= 0:
-        raise RefusedError("no two roots")
+        polynomial: dict[Monomial, Worth] = {
+            ((name, power),) if power else (): value for power, value in enumerate(coefficients)
+        }
+        return Key("relation", (sign, canonical(polynomial, first)))
     root = worth(("root", ("num", _two()), ("worth", square)))
     low = worth(("add", ("neg", ("worth", half)), ("neg", ("worth", root))))
     high = worth(("add", ("neg", ("worth", half)), ("worth", root)))

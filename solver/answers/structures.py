@@ -50,6 +50,8 @@ def gathered(kind: str, members: Sequence[Key | None], marks: tuple[str, ...] = 
 def constant_set(text: str, read: Read) -> Key | None:
     r"""`\mathbb{R}` and the empty set, by name."""
     squeezed = text.replace(" ", "")
+    if squeezed == "...":
+        return Key("text", squeezed)
     if squeezed in _NOTHING or squeezed.lower() in _NOTHING:
         return EMPTY
     if squeezed in _NUMBER_SETS:
@@ -134,7 +136,7 @@ def spliced(texts: Sequence[str], read: Read) -> list[Key | None]:
 
 def ratio(text: str, read: Read) -> Key | None:
     """`3:4`, `3比4`, `2:3:5`: every term by the first; a time of day is read before."""
-    terms = split(text, _COLON)
+    terms = split(text, _COLON) if "=" not in text else []
     if len(terms) < 2 or not all(terms):
         return None
     values = [number(term) for term in terms]

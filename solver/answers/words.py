@@ -17,7 +17,7 @@ _UNITS = {
     "dm": "dm decimeter decimeters 分米",
     "m": "m meter meters metre metres 米",
     "km": "km kilometer kilometers kilometre kilometres 千米 公里",
-    "in": "inch inches 英寸",
+    "in": "in inch inches 英寸",
     "ft": "ft foot feet 英尺",
     "mile": "mile miles mi 英里",
     "yd": "yard yards yd",
@@ -101,6 +101,7 @@ _NOT_UNITS = _words(
     "and or to mod pi of is not if than for where sin cos tan cot csc log ln exp sqrt max gcd lcm choose over plus",
     "minus squared cubed hundred thousand million billion trillion percent am pm more less dozen",
 )
+_INVERSE = re.compile(r"([A-Za-z]+)\s*(?:\\cdot\s*)?([A-Za-z]+)\s*\^\s*\{?\s*-\s*([12])\s*\}?")
 _POWERED = re.compile(r"([A-Za-z]+)\s*\^\s*\{?\s*([23])\s*\}?")
 _PER = re.compile(r"\s*/\s*|\s+per\s+|每")
 _MEASURE_WORDS = (*tuple("棵只条本支张头匹辆朵件台把块盒袋瓶杯双对枚粒颗座艘架间层"), "个", "名", "位")
@@ -128,6 +129,8 @@ def _combined(text: str, squeezed: str) -> str | None:
     """A rate, or a unit to a power."""
     if "/" in text or " per " in text or "每" in text:
         return _rate(text)
+    if (inverse := _INVERSE.fullmatch(text.strip())) is not None:
+        return _rate(f"{inverse[1]}/{inverse[2]}" + ("^2" if inverse[3] == "2" else ""))
     if (powered := _POWERED.fullmatch(text.strip())) is not None and (measure := unit(powered[1], spaced=True)):
         return measure + powered[2]
     return None
@@ -150,7 +153,7 @@ def known_unit(text: str) -> bool:
 
 def known_word(text: str) -> str | None:
     """What a word of the table of meanings says."""
-    return _MEANING.get(text.lower()) if not text[:1].isdigit() else None
+    return _MEANING.get(text.lower())
 
 
 def _rate(text: str) -> str | None:
@@ -200,7 +203,7 @@ _SAME = (
     "increasing 递增 单调递增 增函数 increasingfunction", "decreasing 递减 单调递减 减函数 decreasingfunction",
     "increase increases 增加 增大 变大", "decrease decreases 减少 减小 变小", "unchanged nochange 不变",
     "nosolution nosolutions 无解 没有解 方程无解 原方程无解 thereisnosolution",
-    "norealsolution norealsolutions norealroots norealroot 无实数解 无实数根 无实根 没有实数根",
+    "norealsolution norealsolutions norealroots norealroot 无实数解 无实数根 无实根 没有实数根 方程无实数根",
     "doesnotexist dne 不存在 notexist", "undefined 无定义 没有意义 无意义", "exist exists 存在",
     "cannotbedetermined 无法确定 不能确定 不确定 cannotdetermine notenoughinformation",
     "infinitelymany 无数个 无穷多 无穷多个 无限多 infinitelymanysolutions 无穷多解 无数解 无数组解",
@@ -219,6 +222,9 @@ _SAME = (
     "necessarybutnotsufficient necessarybutnotsufficientcondition 必要不充分条件 必要不充分 必要而不充分条件",
     "necessaryandsufficient necessaryandsufficientcondition 充要条件 充分必要条件 充要",
     "neithersufficientnornecessary neithersufficientnornecessarycondition 既不充分也不必要条件 既不充分也不必要",
+    "diverges divergent diverge 发散", "converges convergent converge 收敛",
+    "first 1st 第一 第1", "second 2nd 第二 第2", "third 3rd 第三 第3", "fourth 4th 第四 第4", "fifth 5th 第五 第5",
+    "sixth 6th 第六 第6", "seventh 7th 第七 第7", "eighth 8th 第八 第8", "ninth 9th 第九 第9", "tenth 10th 第十 第10",
     "cat 猫", "dog 狗", "bird 鸟", "fish 鱼", "rabbit 兔子", "teacher 老师", "student 学生",
     "firstquadrant quadranti 第一象限", "secondquadrant quadrantii 第二象限", "thirdquadrant quadrantiii 第三象限",
     "fourthquadrant quadrantiv 第四象限",
