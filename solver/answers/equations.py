@@ -28,7 +28,9 @@ _NAME = re.compile(
 )
 _SIGNS = r"\d\s.,+\-−*/×÷·^()（）\[\]%$¥￥\\{}:"
 _ARITHMETIC = re.compile(rf"[{_SIGNS}]*(?:\\(?:times|div|cdot|d?frac|left|right|sqrt)[{_SIGNS}]*)*")
-_UNIT_WORDS = re.compile(r"(?<=\d)\s?(?:[\u4e00-\u9fff]{1,4}|[A-Za-z]{1,9})|（[\u4e00-\u9fff]{1,3}）")
+_UNIT_WORDS = re.compile(
+    r"(?<=\d)(?:\s?[\u4e00-\u9fff]{1,4}|\s[A-Za-z]{2,9}|\s[mgshL]\b|(?:cm|mm|km|kg|ml|dm)\b)|（[\u4e00-\u9fff]{1,3}）"
+)
 _PROSE = re.compile(r"[A-Za-z]{4,}\s|[\u4e00-\u9fff]")
 _BRACKETED_UNIT = re.compile(r"(?<=[\d})])\s?[（(]([\u4e00-\u9fff]{1,4})[)）]$")
 
@@ -66,7 +68,9 @@ def result(text: str) -> str | None:
     right = right.strip("& ").rstrip("\\ ")
     if not mark or not right or "$" in left or _SEVERAL.search(left) or left.rstrip().endswith(("<", ">", "!", ":")):
         return None
-    sides = [side.strip("& \\") for side in left.split("=")]
+    sides = [side.strip("& ").rstrip("\\ ") for side in left.split("=")]
+    if any(side.count("{") != side.count("}") for side in sides):
+        return None
     name = _NAME.fullmatch(sides[0]) is not None
     calculated = sides[1:] if len(sides) > 1 and re.search(r"\d\s?[-+*/×]", sides[-1]) else sides
     if not name and not all(_ARITHMETIC.fullmatch(_UNIT_WORDS.sub("", side)) for side in calculated):

@@ -65,6 +65,8 @@ _EQUALS = re.compile(
     r"(?![.,]?\d|\.\.|\s\d|\s?[-+*×÷^=\\(_<>]|\s?/\s?[\d(]|[A-Z]|[a-z](?![a-z]))"
 )
 _OPERATION = re.compile(r"\d[^=.。!?]{0,30}\s?(?:[-+*/×÷]|(?<=[\d\s])x(?=[\s\d]))\s?[^=]{0,40}$")
+_UNKNOWN = re.compile(r"(?<![A-Za-z'])[b-wyzB-HJ-Z](?![A-Za-z'])|\d[A-Za-z](?![A-Za-z\d])|[A-Za-z)]\s?\^|[A-Za-z]_")
+_BOLD = re.compile(r"\*\*(?!\d)|(?<!\d)\*\*")
 _CALCULATION = re.compile(r"\d[\d\s.,+\-−*/×÷()]{0,60}$")
 _SENTENCES = re.compile(r"(?<=[.!])\s+(?=[A-Z$\d(]|\\[A-Za-z(\[])|(?<=[。！；])")
 _TOTAL = re.compile(r"total|sum|answer|result|合计|总计|总和|答案|结果|总共", re.IGNORECASE)
@@ -90,7 +92,7 @@ def _read(line: str) -> str | None:
     if _SILENT.search(sentence):
         return None
     whole = sentence.strip() == line.strip("。； ")
-    sentence = sentence.replace("**", "")
+    sentence = _BOLD.sub("", sentence)
     bare = _bare(sentence)
     if whole or _CONCLUDES.search(sentence):
         found = (bare if solutions(bare) else None) or _alone(bare) or _labelled(bare) or result(bare)
@@ -154,7 +156,7 @@ def _calculated(sentence: str) -> str | None:
     """The result of the last calculation of a sentence: She makes 9 * 2 = $18 every day."""
     matches = [*_EQUALS.finditer(sentence)]
     before = sentence[max(0, matches[-1].start() - 80) : matches[-1].start()] if matches else ""
-    if _OPERATION.search(before) is None or _ANOTHER.search(before):
+    if _OPERATION.search(before) is None or _UNKNOWN.search(before) or _ANOTHER.search(before):
         return None
     return plain_unit(matches[-1][1].strip())
 

@@ -19,7 +19,7 @@ _HAN_UNIT = r"\s?[\u4e00-\u9fff]{1,5}[²³]?(?=\s|[。.，,；;）)!！]|$)"
 _MEASURED = re.compile(rf"{NUMBER}(?:{_HAN_UNIT})?")
 _START = re.compile(rf"({NUMBER})(\s*)(.*)", re.DOTALL)
 _FILLER = re.compile(
-    r"(?:\n\s*[-•]\s(?=\S)|\s|\*+(?!\d)|__|`|\||>|[:：]|\"|“|”|\}|\\text\{|\\boldsymbol\{|\\mathbf\{|</?[a-z]{1,6}>"
+    r"(?:\n\s*[-•]\s(?=\S)|\s|\*+(?!\d)|__|`|>|[:：]|\"|“|”|\}|</?[a-z]{1,6}>"
     r"|(?:therefore|thus|hence|simply|clearly|just|exactly|indeed|then|also|actually|still|now|precisely|definitely"
     r"|obviously|only|equal\s+to|given\s+by|found\s+to\s+be|as\s+follows|most\s+likely|none\s+other\s+than"
     r"|both)\b[,:]?"
@@ -27,8 +27,8 @@ _FILLER = re.compile(
     re.IGNORECASE,
 )
 _SENTENCE = re.compile(
-    r"\n|\*\*(?!\d)|`|</|[\"”]\s*(?=[,}\]]|$)|[。？?；](?!\d)|[!！](?![\d)*/.+])|\.(?=\s|$|\*"
-    r"|[\u4e00-\u9fff\"”)]|[A-Z][a-z])|．(?!\d)|;\s"
+    r"\n|\*\*(?!\d)|`|</|[\"”]\s*(?=[,}\]]|$)|[。？?；](?!\d)|(?<!\\)[!！](?!\s?[\d)}\]\\*/.+,^=-])|\.(?=\s|$|\*"
+    r"|[\u4e00-\u9fff\"”)]|[A-Z][a-z])|．(?!\d)|(?<!\\);\s(?!\s?[-−]?\d|[a-z]\w?\s?=)"
     r"|[,，]\s*(?:so|because|since|which|as|not|where|while|and\s+(?:so|the|we|this|not)|hence|thus|therefore"
     r"|with|but"
     r"|i|given|after|when|if|assuming|rounded|making|meaning|corresponding|or\s+(?:about|approximately"
@@ -40,7 +40,7 @@ _SENTENCE = re.compile(
     r"|\s?[（(](?:since|because|as|rounded|i\.e|out\sof|about|approx|not|which|in|from|the|that|note|see|或|即"
     r"|约|因|也|答案|单位|其)"
     r"|，?因为|，?而?不是|，?而非|，?(?:并)?不含|\sinstead\sof\s|,?\srather\sthan\s|\sand\snot\s"
-    r"|,?\snot\s(?=\S{1,12}$|\S{1,12}[.\n])",
+    r"|(?<=[\d$)%]),?\snot\s(?=\S{1,12}$|\S{1,12}[.\n])",
     re.IGNORECASE,
 )
 _MATH = re.compile(
@@ -76,7 +76,7 @@ _OPTION = re.compile(
 )
 _LETTER = r"[（(]?\s?[A-HＡ-Ｈ]\s?[)）]?"
 LETTERS = re.compile(
-    rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z'’=+^_-]|(?!选?项|正确|符合"
+    rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z'’=+^_-]|\(\s?[-\w]|(?!选?项|正确|符合"
     rf"|答案)[\u4e00-\u9fff])"
 )
 _ARTICLE = re.compile(r"(?!(?:is|are|because|since|as|and|with|for|from|or|in|on|by)\b)[a-z]{2,}")
@@ -98,6 +98,7 @@ _KEPT_WHOLE = re.compile(
     r"(?:and|or|to|out\sof|times|over|divided|plus|minus|mod|[ap]\.?m\.?|hundred|thousand|million|billion|dozen)\b",
     re.IGNORECASE,
 )
+_SUM = re.compile(r"[\d.,\s]+[-+*/×÷·]\s?\d")
 _LIST_GOES_ON = re.compile(r"[，,、]\s*(?:and\s|or\s|[-−]?[\d$\\]|[A-Za-z]\s*=)")
 _MEASURE_WORD = re.compile(r"[个只件本元人种颗条张次岁天棵头辆米块支]")
 _LIMITED = re.compile(
@@ -124,7 +125,10 @@ def stated(tail: str) -> str | None:
         return clean(parts[0])
     span = math_at(tail, 0)
     end = _SENTENCE.search(tail, span.end() if span else 1)
-    statement = tail[: end.start() if end else WINDOW]
+    cut = end.start() if end else WINDOW
+    if end and end[0] == "!" and "!" in tail[:cut]:  # (3!)! is no exclamation
+        cut += 1
+    statement = tail[:cut]
     if span is not None:
         joined = _CONNECT.match(tail, span.end()) is not None
         return _spans(tail, (None if joined else _said_in(tail, span.end(), len(statement))) or span)
@@ -149,10 +153,10 @@ def _letters(statement: str) -> str | None:
 
 def clean(statement: str) -> str | None:
     """A statement without emphasis, blanks and closing punctuation; None for nothing and for what is too long."""
-    bare = statement.strip().strip('*_` \t|"“”').rstrip("。．.,，;；:： ").strip()
+    bare = statement.strip().strip('*_` \t"“”').rstrip("。．.,，;；:： ").strip().rstrip("\\")
     if bare.count("$") == 1 and bare.endswith("$"):
         bare = bare[:-1].rstrip()
-    if not bare or len(bare) > LONGEST or not any(letter.isalnum() or letter in "∅∞" for letter in bare):
+    if not bare or len(bare) > LONGEST or not any(letter.isalnum() or letter in "∅∞{" for letter in bare):
         return None
     return None if any(bare.count(left) and not bare.count(right) for left, right in _PAIRS) else bare
 
@@ -211,7 +215,7 @@ def _reduced(statement: str | None) -> str | None:
     if statement is None:
         return None
     statement = plain_unit(statement)
-    calculated = result(statement) if "=" in statement and statement[0].isdigit() else None
+    calculated = result(statement) if "=" in statement and _SUM.match(statement) else None
     if calculated is not None:
         return calculated
     if verdict := _VERDICT.fullmatch(statement):
