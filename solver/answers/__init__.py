@@ -2,7 +2,7 @@
 
     extract(text) -> Extracted | None     the final answer a response states, and the rule that found it
     reference(text) -> str | None         the final answer of a gold column
-    key(answer) -> Key | None             typed exact meaning, in microseconds; None needs math-verify
+    key(answer) -> Key | None             typed exact meaning, in microseconds; None needs a worker
     Grader().classify(answers)            class of each answer; only residue reaches killable workers
     equivalent(a, b) -> bool              the same for two answers, synchronously
     classified(answers) -> classes        the same for one bag of answers, synchronously

@@ -124,6 +124,6 @@ def _moment(hour: int, minute: int, second: int, half: str) -> Key | None:
     """Minutes and seconds of half a day, and which half where it is known."""
     if hour > 24 or minute > 59 or second > 59:
         return None
-    if hour > 12 or hour == 0:
+    if hour > 12 or hour == 0 or (hour == 12 and not half):
         half = "am" if hour in (0, 24) else "pm"
     return Key("time", Fraction((hour % 12) * 3600 + minute * 60 + second), half)

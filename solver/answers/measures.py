@@ -42,6 +42,7 @@ _COMPOUND = re.compile(
 )
 _TENTHS = re.compile(r"([一二三四五六七八九\d])(?:\s*)成(?:([一二三四五六七八九半])|)")
 _DISCOUNT = re.compile(r"([一二三四五六七八九]{1,2}|\d(?:\.\d)?|\d{2})\s*折")
+_ARC = re.compile(r"(\d{1,6})\s*°\s*(?:(\d{1,6}(?:\.\d+)?)\s*')?\s*(?:(\d{1,6}(?:\.\d+)?)\s*'')?(?<=[°'])")
 _REMAINDER = re.compile(
     r"(.+?)\s*(?:,?\s*(?:with\s+)?(?:a\s+)?(?:remainder|rem\.?)\s*(?:of\s+)?|\s*R\s*|\s*r\s+|\s*\.\.\.(?:\.\.\.)?\s*|,?\s*余数?\s*)(\d+)"
 )
@@ -134,10 +135,23 @@ def share(text: str, read: Read) -> Key | None:
         )
         return None if tenths is None or rest is None else Key("number", tenths / 10 + rest / 100)
     if match := _DISCOUNT.fullmatch(text):
-        value = number(match[1])
-        return None if value is None else Key("number", value / 100 if value >= 10 else value / 10)
+        digits = [number(mark) for mark in match[1]] if len(match[1]) == 2 else [number(match[1])]
+        known = [digit for digit in digits if digit is not None]
+        if len(known) < len(digits):
+            return None
+        return Key("number", sum((digit / 10**place for place, digit in enumerate(known, 1)), Fraction(0)))
     value = number(text[:-1].strip()) if text[-1] == "‰" else None
     return None if value is None else Key("number", value / 1000)
+
+
+def arc(text: str, read: Read) -> Key | None:
+    """`30°15'`: degrees, minutes and seconds of arc."""
+    match = _ARC.fullmatch(text)
+    if match is None:
+        return None
+    told = zip(match.groups(), ("degree", "arc minute", "arc second"), strict=True)
+    parts = tuple(Key("number", Fraction(value), measure) for value, measure in told if value)
+    return parts[0] if len(parts) == 1 else Key("amounts", parts)
 
 
 def remainder(text: str, read: Read) -> Key | None:

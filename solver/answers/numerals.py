@@ -58,7 +58,9 @@ def _integer(text: str) -> int | None:
     """Positional reading: sections below 万 gathered, then scaled; None outside the grammar."""
     if not text or any(mark not in _SIMPLE for mark in text):
         return None
-    if len(text) > 1 and all(mark in _DIGIT for mark in text):  # digit by digit: 二〇二四
+    if len(text) > 1 and all(mark in _DIGIT for mark in text):  # digit by digit: 二〇二四; but 三五 is three to five
+        if len(text) == 2 and not set(text) & set("零〇"):
+            return None
         return int("".join(str(_DIGIT[mark]) for mark in text))
     total = section = 0
     digit: int | None = None

@@ -18,7 +18,7 @@ from solver.answers.bases import based
 from solver.answers.choices import choice
 from solver.answers.dates import moment
 from solver.answers.keys import INFINITY, MINUS_INFINITY, RESIDUE, Key, leaves
-from solver.answers.measures import amount, compound, half_more, measured_expression, rate_first, remainder, share
+from solver.answers.measures import amount, arc, compound, half_more, measured_expression, rate_first, remainder, share
 from solver.answers.named import approximate, assigned, bound, inequality, point, unequal
 from solver.answers.normal import normal, split
 from solver.answers.numbers import number
@@ -179,6 +179,7 @@ _READERS: tuple[Callable[[str, Read], Key | None], ...] = (
     measured_expression,
     _based,
     ratio,
+    arc,
     compound,
     remainder,
     approximate,

@@ -26,7 +26,7 @@ def shaped(kind: str, members: Sequence[Key], marks: tuple[str, ...] = ()) -> Ke
         kind = _LISTING if any(leaves(part) for part in members) else "set"
     if kind == "set":
         members = _solutions(members)
-        if len(set(members)) == 1:
+        if len(set(members)) == 1 and members[0].kind not in ("set", "builder"):
             return members[0]._replace(unit=unit or members[0].unit, name=name or members[0].name)
     settled = not any(leaves(part) for part in members)
     if settled and kind in ("union", "both") and (found := _on_the_line(kind, members)) is not None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from itertools import permutations
 
-from solver.answers.keys import INFINITY, MINUS_INFINITY, RESIDUE, Key
+from solver.answers.keys import EQUATION, INFINITY, MINUS_INFINITY, RESIDUE, Key
 from solver.answers.normal import closing, split
 from solver.answers.numbers import number
 from solver.answers.shapes import EMPTY, EVERYTHING, interval, shaped
@@ -118,7 +118,7 @@ def _built(element: str, condition: str, read: Read) -> Key | None:
     found = read(condition)
     if found is None:
         return None
-    if letter is not None and found.name == letter[1]:
+    if letter is not None and found.name == letter[1] and found.kind != EQUATION:
         return found._replace(name="")
     told = read(element)
     return None if told is None else Key("builder", (told.bare(), found.bare()))
@@ -142,7 +142,8 @@ def ratio(text: str, read: Read) -> Key | None:
     values = [number(term) for term in terms]
     if all(value is not None and value > 0 for value in values):
         known = [value for value in values if value is not None]
-        return Key("ratio", tuple(Key("number", value / known[0]) for value in known))
+        found = Key("ratio", tuple(Key("number", value / known[0]) for value in known))
+        return Key("text", text, alt=(found,)) if " to " in text else found  # 10 to 20 may be a range
     keys = [read(term) for term in terms]
     if any(key is None or key.kind not in ("number", RESIDUE) for key in keys):
         return None
