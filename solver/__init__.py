@@ -14,10 +14,11 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from solver.answers import Extracted, equivalent, extract
     from solver.store import Store
+    from solver.votes import vote
 
-__all__ = ["Extracted", "Store", "equivalent", "extract"]
+__all__ = ["Extracted", "Store", "equivalent", "extract", "vote"]
 
-_HOME = {"Extracted": "answers", "equivalent": "answers", "extract": "answers", "Store": "store"}
+_HOME = {"Extracted": "answers", "equivalent": "answers", "extract": "answers", "Store": "store", "vote": "votes"}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import fsum
 
-from solver.answers import Grader
+from solver.answers import Grader, classified
 from solver.records import AnswerClass, Candidate, Vote
 
 VERSION = 1
@@ -59,18 +59,19 @@ def weighed(candidates: Sequence[Candidate], weights: Sequence[float]) -> tuple[
     return tuple(one if one.class_id is None else replace(one, class_id=dense[one.class_id]) for one in loaded)
 
 
-def vote(candidates: Sequence[Candidate], weights: Sequence[float] | None = None) -> Vote:
-    """The decision over classed candidates, with its evidence.
+def vote(candidates: Sequence[Candidate] | Sequence[str | None], weights: Sequence[float] | None = None) -> Vote:
+    """The decision over classed candidates, with its evidence. A plain list of answers, None where there is none, is
+    classed here, which costs the start of a worker when one of them needs computing.
 
     `Vote.classes[i]` is what `class_id == i` means in `candidates` as `classed` numbered them. With `weights` (one per
     candidate, in place of their own) it is what `class_id == i` means in `weighed(candidates, weights)`, which is then
     what a result should keep.
     """
-    if weights is not None:
-        candidates = weighed(candidates, weights)
-    ranked = _ranked(candidates)
+    graded = _known(candidates)
+    members = graded if weights is None else weighed(graded, weights)
+    ranked = _ranked(members)
     if not ranked:
-        known = any(one.correct is not None for one in candidates)
+        known = any(one.correct is not None for one in members)
         return Vote(None, False if known else None, 0, 0, None, None, False, ())
     evidence = tuple(_class(members) for members in ranked.values())
     winner, total = evidence[0], fsum(one.weight for one in evidence)
@@ -86,6 +87,15 @@ def vote(candidates: Sequence[Candidate], weights: Sequence[float] | None = None
         tie=len(evidence) > 1 and winner.weight == second,
         classes=evidence,
     )
+
+
+def _known(candidates: Sequence[Candidate] | Sequence[str | None]) -> Sequence[Candidate]:
+    """The candidates as they are, or candidates made of answers, with their classes."""
+    told = [one for one in candidates if isinstance(one, Candidate)]
+    if len(told) == len(candidates):
+        return told
+    answers = [one.answer if isinstance(one, Candidate) else one for one in candidates]
+    return classed([Candidate((), k, answer) for k, answer in enumerate(answers)], classified(answers), None)
 
 
 def _ranked(

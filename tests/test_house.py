@@ -21,7 +21,7 @@ MODULES = frozenset(NAMES.values())
 FLOORS = [
     {"", "errors", "records", "redact", "answers"},  # "": the package itself, which imports when a name is used
     {"job", "schema", "strict_yaml", "problems", "prompts", "models", "engine", "store", "votes", "progress"},
-    {"strategies", "stats", "export"},
+    {"strategies", "stats", "export", "grade"},
     {"run", "report"},
     {"cluster"},
     {"cli", "__main__"},

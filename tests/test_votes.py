@@ -7,6 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+import solver
 from solver.answers import Grader
 from solver.records import Candidate, Vote
 from solver.votes import classed, classes, vote, weighed
@@ -104,3 +105,11 @@ def test_the_order_of_candidates_never_changes_the_vote(ids: list[int | None], s
     assert keys == sorted(keys)
     used = {member.class_id for member in members} - {None}
     assert used == set(range(len(result.classes)))
+
+
+def test_a_plain_list_of_answers_votes_too() -> None:
+    result = solver.vote(["7", "1/2", "0.5", None, "", r"\frac12", r"\frac{\sqrt 4}{4}"])
+    assert (result.predicted, result.votes, result.n_valid, result.tie) == ("1/2", 4, 5, False)
+    assert result.classes[0].spellings == ("1/2", "0.5", r"\frac12", r"\frac{\sqrt 4}{4}")
+    assert solver.vote(["7", "8"], weights=[1.0, 2.0]).predicted == "8"
+    assert solver.vote([]) == solver.vote([None, ""]) == Vote(None, None, 0, 0, None, None, False, ())

@@ -5,16 +5,19 @@ as the bag holds one such attribute; with two, bare values stay apart from both.
 answers, never on their order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from solver.answers import residue
-from solver.answers.keys import Key, leaves, resolve
+from solver.answers.keys import Key, leaves
 from solver.answers.pool import ResiduePool
 from solver.answers.reading import read
+from solver.answers.shapes import resolve
+from solver.answers.words import AMBIGUOUS
 
+Found = TypeVar("Found")
 _read = lru_cache(maxsize=100_000)(read)
 
 
@@ -49,67 +52,132 @@ class Grader:
         return partition([None if one is None else resolve(one, table) for one in found])
 
     async def equivalent(self, first: str, second: str) -> bool:
-        """Whether two answers are equal by value, as a careful labeller would say; symmetric."""
-        if first.strip() and first.strip() == second.strip():
+        """Whether two answers are equal by value, as a careful labeller would say; symmetric, and every string is
+        equal to itself, although an empty or unreadable one never votes."""
+        if first.strip() == second.strip():
             return True
         one, two = await self.classify([first, second])
         return one is not None and one == two
 
     async def _resolved(self, texts: Sequence[str]) -> dict[str, Key | None]:
-        """Residue text -> key. Equal fingerprints of different form are one key only when certified equal."""
+        """Residue text -> key. What agrees at positive points is one key when it agrees at points of both signs."""
         import asyncio  # here, because importing it takes longer than all of this package
 
         meanings = await asyncio.gather(*(self._pool.run(residue.fingerprint, text) for text in texts))
-        groups: dict[Key, dict[str, list[str]]] = {}
+        groups: dict[Key, dict[tuple[str, ...], list[str]]] = {}
         for text, meaning in zip(texts, meanings, strict=True):
             if meaning is not None:
-                groups.setdefault(meaning.key, {}).setdefault(meaning.form, []).append(text)
-        certified = await asyncio.gather(*(self._certified(forms) for forms in groups.values()))
+                groups.setdefault(meaning.key, {}).setdefault(meaning.signed, []).append(text)
         table: dict[str, Key | None] = dict.fromkeys(texts)
-        for (found, forms), leaders in zip(groups.items(), certified, strict=True):
-            for form, members in forms.items():
-                apart = leaders[form] != min(leaders.values())
-                alone = found._replace(value=(found.value, leaders[form])) if apart else found
+        for found, prints in groups.items():
+            leaders = _leaders(sorted(prints))
+            for signed, members in prints.items():
+                apart = leaders[signed] != min(leaders.values())
+                alone = found._replace(value=(found.value, leaders[signed])) if apart else found
                 table.update(dict.fromkeys(members, alone))
         return table
 
-    async def _certified(self, forms: dict[str, list[str]]) -> dict[str, str]:
-        """Form -> the form that speaks for it, in an order that only the texts decide."""
-        leaders: dict[str, str] = {}
-        for form in sorted(forms):
-            leaders[form] = form
-            for other in sorted(set(leaders.values()) - {form}):
-                if await self._pool.run(residue.certify, min(forms[form]), min(forms[other])):
-                    leaders[form] = other
-                    break
-        return leaders
+
+def _leaders(prints: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[str, ...]]:
+    """Print -> the one that speaks for it: the first it agrees with, in an order that only the prints decide."""
+    leaders: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for signed in prints:
+        speaking = (other for other in leaders.values() if residue.agree(signed, other))
+        leaders[signed] = next(speaking, signed)
+    return leaders
 
 
 def partition(keys: Sequence[Key | None]) -> list[int | None]:
     """Class of each key, by first appearance; None stays None. Equal values whose units or names differ are apart,
-    and a bare one joins only when all that have the attribute agree on it."""
+    and a bare one joins only when all that have the attribute agree on it. So it is with other meanings (`alt`):
+    two classes that a text could belong to are one when neither could join a third."""
+    plain = [None if key is None else key.bare() for key in keys]
+    canonical = _canonical([key for key in dict.fromkeys(plain) if key is not None])
+    others: dict[Key, set[Key]] = {}
+    for key in dict.fromkeys(keys):
+        for alt in key.alt if key is not None else ():
+            for joined in _matching(alt.bare(), canonical):
+                own = canonical[key.bare()] if key is not None else joined
+                if joined != own:
+                    others.setdefault(own, set()).add(joined)
+                    others.setdefault(joined, set()).add(own)
+    merged = {
+        one: min(one, *two, key=repr)
+        for one, two in others.items()
+        if len(two) == 1 and len(others[next(iter(two))]) == 1
+    }
+    numbers: dict[Key, int] = {}
+    found = (None if key is None else canonical[key] for key in plain)
+    return [None if key is None else numbers.setdefault(merged.get(key, key), len(numbers)) for key in found]
+
+
+def _canonical(keys: Sequence[Key]) -> dict[Key, Key]:
+    """Each key without the attributes that do not part it from others of its value."""
     bases: dict[tuple[str, object], list[Key]] = {}
-    for key in dict.fromkeys(key for key in keys if key is not None):
+    for key in keys:
         bases.setdefault((key.kind, key.value), []).append(key)
     canonical: dict[Key, Key] = {}
     for family in bases.values():
-        units = len({key.unit for key in family if key.unit})
+        spelled = _units([key.unit for key in family if key.unit])
+        units = len(set(spelled.values()))
         names = len({key.name for key in family if key.name})
         for key in family:
-            canonical[key] = key._replace(unit=key.unit if units > 1 else "", name=key.name if names > 1 else "")
-    numbers: dict[Key, int] = {}
-    return [None if key is None else numbers.setdefault(canonical[key], len(numbers)) for key in keys]
+            unit = spelled[key.unit] if units > 1 and key.unit else ""
+            canonical[key] = key._replace(unit=unit, name=key.name if names > 1 else "")
+    return canonical
+
+
+def _units(units: Sequence[str]) -> dict[str, str]:
+    """Unit -> unit. One that may be several (pounds) is the one that the others name, if just one is; a measure word
+    with a thing (20棵树) is the measure word (20棵) where nothing else is counted by it."""
+    things: dict[str, set[str]] = {}
+    for unit in units:
+        measure, _, thing = unit.partition("|")
+        things.setdefault(measure, set()).update({thing} - {""})
+    present = {unit if len(things[unit.partition("|")[0]]) > 1 else unit.partition("|")[0] for unit in units}
+    spelled = {}
+    for unit in dict.fromkeys(units):
+        one = unit if unit in present else unit.partition("|")[0]
+        told = present & set(AMBIGUOUS.get(one, ()))
+        spelled[unit] = next(iter(told)) if len(told) == 1 else one
+    return spelled
+
+
+def _matching(alt: Key, canonical: Mapping[Key, Key]) -> set[Key]:
+    """The classes that another meaning fits into."""
+    return {
+        known
+        for key, known in canonical.items()
+        if (key.kind, key.value) == (alt.kind, alt.value)
+        and (not alt.unit or not key.unit or alt.unit == key.unit)
+        and (not alt.name or not key.name or alt.name == key.name)
+    }
 
 
 def equivalent(first: str, second: str) -> bool:
     """`Grader.equivalent` for a single pair, callable anywhere; residue costs the start of a worker each time."""
+
+    async def once() -> bool:
+        async with Grader(workers=1) as grader:
+            return await grader.equivalent(first, second)
+
+    return _apart(once)
+
+
+def classified(answers: Sequence[str | None]) -> list[int | None]:
+    """`Grader.classify` for a single bag, callable anywhere."""
+
+    async def once() -> list[int | None]:
+        async with Grader(workers=1) as grader:
+            return await grader.classify(answers)
+
+    return _apart(once)
+
+
+def _apart(once: Callable[[], Coroutine[Any, Any, Found]]) -> Found:
+    """What a coroutine returns in a thread with a loop of its own, so it also works under a running one."""
     import asyncio
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(1) as thread:  # a loop of its own, so it also works under a running one
-        return thread.submit(asyncio.run, _once(first, second)).result()
-
-
-async def _once(first: str, second: str) -> bool:
-    async with Grader(workers=1) as grader:
-        return await grader.equivalent(first, second)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(once())).result()

@@ -21,7 +21,21 @@ _VULGAR = {
         ("⅑", 1, 9), ("⅒", 1, 10),
     )
 }  # fmt: skip
-_BEFORE = str.maketrans({**_VULGAR, "º": "°", "˚": "°"})
+CIRCLED = "".join(chr(0xE001 + place) for place in range(20))
+"""Stand-ins for ① to ⑳, which Unicode normalization would make 1 to 20."""
+_BEFORE = str.maketrans(
+    {
+        **_VULGAR,
+        **{chr(0x2460 + place): mark for place, mark in enumerate(CIRCLED)},
+        "º": "°",
+        "˚": "°",
+        "ℝ": r"\R ",
+        "ℤ": r"\Z ",
+        "ℕ": r"\N ",
+        "ℚ": r"\Q ",
+        "…": "...",
+    }
+)
 _AFTER = str.maketrans(
     {
         "−": "-", "–": "-", "‐": "-", "‑": "-", "‒": "-", "⁄": "/", "∕": "/", "÷": "/", "、": ",", "。": ".",
@@ -29,6 +43,11 @@ _AFTER = str.maketrans(
         "·": r"\cdot ", "⋅": r"\cdot ", "∙": r"\cdot ", "π": r"\pi ", "∞": r"\infty ", "≤": "<=", "≥": ">=", "⩽": "<=",
         "⩾": ">=", "≦": "<=", "≧": ">=", "≠": r"\ne ", "≈": r"\approx ", "±": r"\pm ", "∪": r"\cup ", "∩": r"\cap ",
         "∈": r"\in ", "“": '"', "”": '"', "‘": "'", "’": "'", "「": '"', "」": '"', "\u200b": "", "\ufeff": "",
+        "—": "-", "γ": r"\gamma ", "δ": r"\delta ", "ω": r"\omega ", "φ": r"\varphi ", "ϕ": r"\phi ", "μ": r"\mu ",
+        "ρ": r"\rho ", "σ": r"\sigma ", "Δ": r"\Delta ", "∣": "|", "′": "'", "″": "''",
+        "⟨": r"\langle ", "⟩": r"\rangle ", "∠": r"\angle ",
+        "△": r"\triangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
+        "〈": r"\langle ", "〉": r"\rangle ",
         "∅": r"\emptyset ", "√": r"\sqrt ", "℃": "°C", "¥": "¥", "￥": "¥", "θ": r"\theta ", "α": r"\alpha ",
         "β": r"\beta ", "λ": r"\lambda ", "∶": ":", "【": "[", "】": "]", "〖": "[", "〗": "]",
     }
@@ -42,25 +61,44 @@ _COMMANDS = {
     r"\textstyle": "", r"\limits": "", r"\quad": " ", r"\qquad": " ", r"\varnothing": r"\emptyset ",
     r"\ldots": "...", r"\dots": "...", r"\cdots": "...", r"\to": r"\to ", r"\land": " and ", r"\lor": " or ",
     r"\textdegree": "°", r"\pounds": "£", r"\euro": "€", r"\yen": "¥", r"\thinspace": " ", r"\centerdot": r"\cdot ",
-    r"\bullet": r"\cdot ", r"\nobreak": "", r"\vee": " or ", r"\wedge": " and ",
+    r"\bullet": r"\cdot ", r"\nobreak": "", r"\large": "", r"\Large": "", r"\LARGE": "", r"\huge": "", r"\small": "",
+    r"\normalsize": "", r"\rm": "", r"\bf": "", r"\it": "", r"\tt": "", r"\bfseries": "", r"\mathstrut": "",
+    r"\middle": "", r"\Biggl": "", r"\Biggr": "", r"\biggl": "", r"\biggr": "", r"\lvert": "|", r"\rvert": "|",
+    r"\vert": "|", r"\colon": ":", r"\gets": "=", r"\lbrack": "[", r"\rbrack": "]", r"\ast": "*", r"\tg": r"\tan",
+    r"\dbinom": r"\binom", r"\tbinom": r"\binom", r"\space": " ", r"\enspace": " ", r"\iff": "=", r"\scriptstyle": "",
+ r"\vee": " or ", r"\wedge": " and ",
 }  # fmt: skip
 _COMMAND = re.compile(r"\\[A-Za-z]+")
 _SPACING = re.compile(r"(?<!\\)\\[,;:! ]|~")
-_THOUSANDS_GAP = re.compile(r"(?<=\d)(?:\\[,;:! ]|\{,\}|\{\\,\}|')(?=\d{3}(?!\d))")
+_THOUSANDS_GAP = re.compile(r"(?<=\d)(?:,\\!|\\[,;:! ]|\{,\}|\{\\,\}|')(?=\d{3}(?!\d))")
+_SETS = re.compile(r"\\mathbb\s*(?:\{\s*([RZNQC])\s*\}|([RZNQC]))")
+_COLOUR = re.compile(r"\\(?:text)?color\s*\{[^{}]*\}|\\[hv]space\*?\s*\{[^{}]*\}|\\(?:tag|label|phantom)\s*\{[^{}]*\}")
+_SILENT = re.compile(r"\\(?:left|right)\s*\.|</?(?:b|i|strong|em|span|p|u|code|font|br)(?:\s[^<>]*)?/?>")
+_LIST_LABEL = re.compile(r"^([A-J])、(?=\s*\S)(?!\s*[A-J](?:[、,和与]|$))")
 _ESCAPED = re.compile(r"\\([%$#&_])")
-_TEXT = re.compile(
+_WRAPPER = re.compile(
     r"\\(?:text|mathrm|textbf|mathbf|textit|mathit|textrm|textsf|texttt|operatorname|mbox|hbox|mathsf|mathtt|emph"
-    r"|boldsymbol|bm|mathbb|mathcal|boxed|fbox|underline|textnormal)\*?\s*\{([^{}]*)\}"
+    r"|boldsymbol|bm|mathbb|mathcal|boxed|fbox|underline|textnormal|pmb|textup|mathop|overset\s*\{\}|framebox)\*?\s*\{"
 )
 _CIRCLE = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)")
-_SHORT_FRAC = re.compile(r"\\frac\s*(?:(\d)\s*(\d)|(\d)\s*\{(\d+)\}|\{(\d+)\}\s*(\d))")
+_SHORT_FRAC = re.compile(r"\\(frac|binom)\s*(?:(\d)\s*(\d)|(\d)\s*\{(\d+)\}|\{(\d+)\}\s*(\d))")
 _SHORT_SQRT = re.compile(r"\\sqrt\s*(\d+|[A-Za-z](?![A-Za-z]))")
 _PAREN_SQRT = re.compile(r"\\sqrt\s*\(([^()]*)\)")
 _SPACES = re.compile(r"\s+")
-_PAIRS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'))
+_BOLD = re.compile(r"(?<![\w*)}])\*\*([^*]+)\*\*(?![\w*({\\])")
+# A sequence's n, or the k of a family of solutions, is whole without saying so.
+_WHOLE_NUMBERS = re.compile(
+    r"(?<=\S)\s*(?:,\s*(?:其中)?\s*|\(\s*)(?:n\s*\\in\s*\\?[NZ]\s*[\^_]\s*\{?\s*[*+]\s*\}?|[knm]\s*\\in\s*\\?Z)\s*\)?$"
+)
+_FAMILY = re.compile(r"\s*\(\s*([kn])\s*\\in\s*([^()]*)\)$")
+_PAIRS = (
+    ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
+    ("*", "*"), ("~~", "~~"), ("_", "_"), ("'", "'"),
+)  # fmt: skip
 _LEAD = re.compile(
     r"^(?:(?:the|my|our)\s+)?(?:(?:final|correct|exact)\s+)?(?:answer|result)\s*(?:is|:|=)\s*"
-    r"|^(?:故|所以|因此)?(?:最终|正确)?答案(?:是|为|:)\s*|^(?:approximately|about|roughly|约为|大约|约)\s*",
+    r"|^(?:故|所以|因此)?(?:最终|正确)?答案(?:是|为|:)\s*|^#{1,6}\s+|^(?:一共|总共|共计|合计|共)(?:有|是|为)?\s*(?=\d)"
+    r"|^(?:直线|曲线|抛物线|双曲线|椭圆|圆|函数)?(?:的?(?:方程|解析式|表达式))?(?:是|为|:)?\s*(?=[A-Za-z(\\][^\u4e00-\u9fff]*=)|^(?:approximately|about|roughly|约为|大约|约)\s*",
     re.IGNORECASE,
 )
 
@@ -68,16 +106,26 @@ _LEAD = re.compile(
 def normal(answer: str) -> str:
     """The same answer in one notation; idempotent but for pathological nesting, linear in its length."""
     text = answer
+    if "<" in text:
+        text = _SILENT.sub("", text)
     if not text.isascii():
         text = _ascii_marks(text)
     if "\\" in text or "{" in text or "'" in text:
         text = _plain_latex(text)
+    if "/-" in text:
+        text = text.replace("+/-", r"\pm ")
+    if "**" in text:
+        text = _BOLD.sub(r"\1", text)
     text = _SPACES.sub(" ", text).strip()
     return _unwrap(text)
 
 
 def _ascii_marks(text: str) -> str:
-    text = text.translate(_BEFORE)
+    text = (
+        _LIST_LABEL.sub(r"\1. ", text.strip().translate(_BEFORE), count=1) if "、" in text else text.translate(_BEFORE)
+    )
+    if "正负" in text:
+        text = text.replace("正负", r"\pm ")
     text = _SUPER_RUN.sub(lambda run: "^{" + run[0].translate(_SUPER) + "}", text)
     text = _SUB_RUN.sub(lambda run: "_{" + run[0].translate(_SUB) + "}", text)
     return unicodedata.normalize("NFKC", text).translate(_AFTER)
@@ -85,24 +133,39 @@ def _ascii_marks(text: str) -> str:
 
 def _plain_latex(text: str) -> str:
     text = _CIRCLE.sub("°", _THOUSANDS_GAP.sub("", text))
+    text = _SETS.sub(lambda name: rf"\{name[1] or name[2]} ", _SILENT.sub("", _COLOUR.sub("", text)))
     text = _SPACING.sub(" ", text)
     text = _COMMAND.sub(lambda name: _COMMANDS.get(name[0], name[0]), text)
     text = _ESCAPED.sub(r"\1", text) if not text.startswith("$") else text.replace(r"\%", "%").replace(r"\$", "")
-    for _ in range(4):
-        text, count = _TEXT.subn(r" \1 ", text)
-        if not count:
-            break
+    text = _without_wrappers(text)
     text = _SHORT_FRAC.sub(_braced_frac, text)
     return _SHORT_SQRT.sub(r"\\sqrt{\1}", _PAREN_SQRT.sub(r"\\sqrt{\1}", text))
 
 
+def _without_wrappers(text: str) -> str:
+    r"""`\text{...}`, `\mathbf{...}`, `\boxed{...}` are what is inside them."""
+    begin = 0
+    for _ in range(40):
+        match = _WRAPPER.search(text, begin)
+        if match is None:
+            break
+        end = closing(text, match.end() - 1)
+        if end is None:
+            break
+        text = f"{text[: match.start()]} {text[match.end() : end]} {text[end + 1 :]}"
+        begin = match.start()
+    return text
+
+
 def _braced_frac(match: re.Match[str]) -> str:
-    over, under = (group for group in match.groups() if group is not None)
-    return rf"\frac{{{over}}}{{{under}}}"
+    name, over, under = (group for group in match.groups() if group is not None)
+    return rf"\{name}{{{over}}}{{{under}}}"
 
 
 def _unwrap(text: str) -> str:
     """Take off delimiters, emphasis, quotes, closing punctuation and opening phrases, until nothing comes off."""
+    text = _WHOLE_NUMBERS.sub("", text) if r"\in" in text else text
+    text = _FAMILY.sub(r", \1\\in \2", text) if r"\in" in text else text
     for _ in range(8):
         before = text
         text = text.strip().rstrip(".?,;:").strip() if not text.endswith("...") else text.strip()
@@ -132,7 +195,21 @@ def closing(text: str, start: int) -> int | None:
 
 
 def split(text: str, separator: re.Pattern[str]) -> list[str]:
-    """Parts of `text` between matches of `separator` that stand outside every bracket."""
+    """Parts of `text` between matches of `separator` that stand outside every bracket and environment."""
+    if r"\begin" in text:
+        text = text.replace(r"\begin", "(" + _ENVIRONMENT).replace(r"\end", ")" + _ENVIRONMENT)
+        return [_environments(part) for part in _split(text, separator)]
+    return _split(text, separator)
+
+
+_ENVIRONMENT = "\x01"
+
+
+def _environments(part: str) -> str:
+    return part.replace("(" + _ENVIRONMENT, r"\begin").replace(")" + _ENVIRONMENT, r"\end")
+
+
+def _split(text: str, separator: re.Pattern[str]) -> list[str]:
     parts, depth, begin, index = [], 0, 0, 0
     while index < len(text):
         mark = text[index]

@@ -17,7 +17,7 @@ _FRACTION = rf"\\frac\s*\{{\s*([+-]?(?:{_N}))\s*\}}\s*\{{\s*([+-]?(?:{_N}))\s*\}
 _PLAIN = re.compile(rf"({_N})")
 _SLASH = re.compile(rf"\(?\s*({_N})\s*\)?\s*/\s*\(?\s*({_N})\s*\)?")
 _FRAC = re.compile(_FRACTION)
-_MIXED = re.compile(rf"(\d+)\s*(?:{_FRACTION})|(\d+)(?:\s+|\s*\+\s*)(\d+)\s*/\s*(\d+)")
+_MIXED = re.compile(rf"(\d+)\s*(?:{_FRACTION})|(\d+)(?:\s+and\s+|\s+|\s*\+\s*|\s*又\s*)(\d+)\s*/\s*(\d+)")
 _SCIENTIFIC = re.compile(rf"({_N})\s*(?:\\times|\\cdot|\*|[xX])\s*10\s*\^\s*\{{?\s*([+-]?\d{{1,4}})\s*\}}?")
 _E = re.compile(rf"({_N})[eE]([+-]?\d{{1,3}})")
 _POWER = re.compile(r"(\d{1,9})\s*\^\s*(?:\{\s*([+-]?\d{1,3})\s*\}|(\d{1,3}))")
@@ -77,13 +77,14 @@ def decimal(text: str) -> Fraction | None:
 
 
 def _simplest(value: Fraction, places: int, significant: int) -> Fraction:
-    # Machine floats err in the 16th or 17th digit; below that the last digit may be rounded or cut. So few
+    # Machine floats err in the 16th or 17th digit; below that a decimal is the fraction that rounds to it. So few
     # denominators are tried that a random decimal of that length meets one in fewer than 1 of 1,000 cases.
     kept = places - max(0, significant - 15)
     if kept <= 0:
         return value
     near = value.limit_denominator(10 ** (min(significant, 15) // 2 - 2))
-    return near if abs(near - value) < Fraction(1, 10**kept) else value
+    limit = Fraction(1, 10**kept) if significant > 15 else Fraction(1, 2 * 10**kept)
+    return near if abs(near - value) <= limit else value
 
 
 def _ratio(over: str, under: str) -> Fraction | None:

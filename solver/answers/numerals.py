@@ -58,7 +58,9 @@ def _integer(text: str) -> int | None:
     """Positional reading: sections below 万 gathered, then scaled; None outside the grammar."""
     if not text or any(mark not in _SIMPLE for mark in text):
         return None
-    if len(text) > 1 and all(mark in _DIGIT for mark in text):  # digit by digit: 二〇二四
+    if len(text) > 1 and all(mark in _DIGIT for mark in text):  # digit by digit: 二〇二四; but 三五 is three to five
+        if len(text) == 2 and not set(text) & set("零〇"):
+            return None
         return int("".join(str(_DIGIT[mark]) for mark in text))
     total = section = 0
     digit: int | None = None
@@ -90,11 +92,12 @@ _ONES = {
 _TENS = {
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90,
 }  # fmt: skip
-_SCALE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_SCALE = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "dozen": 12}
 _PARTS = {
     "half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4, "fourth": 4, "fourths": 4,
     "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6, "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8,
-    "ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10,
+    "ninth": 9, "ninths": 9, "tenth": 10, "tenths": 10, "twelfth": 12, "twelfths": 12, "sixteenths": 16,
+    "twentieth": 20, "twentieths": 20, "hundredth": 100, "hundredths": 100, "thousandth": 1000, "thousandths": 1000,
 }  # fmt: skip
 _WORDS = re.compile(r"[a-z]+|\d+(?:,\d{3})*(?:\.\d+)?", re.IGNORECASE)
 _LETTERS = re.compile(r"[A-Za-z0-9,. -]+")
@@ -110,6 +113,13 @@ def english(text: str) -> Fraction | None:
     sign = 1
     if words[0] in ("minus", "negative"):
         sign, words = -1, words[1:]
+    if len(words) > 3 and words[-3:-1] == ["and", "a"] and words[-1] in ("half", "quarter", "third"):
+        whole = _count(words[:-3])
+        return None if whole is None else sign * (whole + Fraction(1, _PARTS[words[-1]]))
+    if words == ["half"]:
+        return sign * Fraction(1, 2)
+    if words[0] in ("a", "an") and words[1:] and words[1] in ("hundred", *_SCALE):
+        words[0] = "one"
     if len(words) > 1 and words[-1] in _PARTS:
         over = Fraction(1) if words[:-1] in (["a"], ["an"]) else _count(words[:-1])
         return None if over is None else sign * over / _PARTS[words[-1]]

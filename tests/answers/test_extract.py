@@ -1,7 +1,5 @@
 """What a reader would call the final answer of a response is what `extract` returns, and nothing else."""
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,6 +98,32 @@ def test_a_truncated_response_answers_only_by_a_complete_box_outside_its_reasoni
 
 
 @pytest.mark.parametrize(
+    ("opening", "closing"),
+    [
+        ("<thinking>", "</thinking>"),
+        ("[THINK]", "[/THINK]"),
+        ("◁think▷", "◁/think▷"),
+        ("<|begin_of_thought|>", "<|end_of_thought|>"),
+        ("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>"),
+    ],
+)
+def test_the_tags_of_known_models_are_known_unless_told_otherwise(opening: str, closing: str) -> None:
+    assert answer(rf"{opening}\boxed{{5}}{closing}The answer is 6.") == "6"
+    assert answer(rf"{opening}\boxed{{5}} but wait") is None
+    assert answer(rf"{opening}\boxed{{5}} but wait", truncated=True) is None
+    found = extract(rf"{opening}\boxed{{5}} but wait", reasoning=("<t>", "</t>"))
+    assert found is not None and found.answer == "5"
+
+
+def test_a_line_that_is_nothing_but_an_answer_is_the_last_rule() -> None:
+    assert extract("We add 3 and 4.\n\n7") == Extracted("7", "last-line", None)
+    assert extract("55 + 36 = 91") == Extracted("91", "last-line", None)
+    assert extract("x = 5\n\nCheck: 3(5) + 2 = 17.") is None
+    assert extract("There are 5 and 6 and then 7") is None
+    assert extract("We add 3 and 4.\n\n7", truncated=True) is None
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         (r"\boxed{5} Wait, that is wrong; the answer is 7.", "7"),
@@ -121,8 +145,8 @@ def test_references_of_gold_columns() -> None:
     assert reference("no answer\n#### ") is None
 
 
-def test_hostile_texts_cost_little() -> None:
-    started = time.monotonic()
+def test_hostile_texts_come_to_an_end() -> None:
+    """Each is read in time linear in its length; scripts/bench_answers.py says in how much."""
     for piece in (
         r"\boxed{",
         "answer ",
@@ -133,6 +157,8 @@ def test_hostile_texts_cost_little() -> None:
         "选",
         r"\boxed{1}, ",
         "<think>",
+        "answer of ",
+        "\\boxed\\frac{",
         "#",
         "答：",
         "$",
@@ -140,7 +166,6 @@ def test_hostile_texts_cost_little() -> None:
         extract(piece * (200_000 // len(piece)))
         extract("answer" + piece * 10 + " " * 100_000)
     extract(r"\boxed{" * 10_000 + "1" + "}" * 10_000)
-    assert time.monotonic() - started < 20
 
 
 @given(st.text(max_size=300))
@@ -157,3 +182,38 @@ def test_any_text_is_read_without_a_crash(text: str) -> None:
 @given(st.text(alphabet="0123456789+-x/", min_size=1, max_size=20), st.text(alphabet="ab 12.\n，。$", max_size=200))
 def test_a_box_at_the_end_is_always_found(inside: str, before: str) -> None:
     assert extract(f"{before} \\boxed{{{inside}}}") == Extracted(inside, "boxed", None)
+
+
+PIECES = st.sampled_from(
+    (
+        *(
+            "answer is ",
+            "答案是",
+            "故选",
+            "$",
+            r"\boxed{",
+            "}",
+            "{",
+            "**",
+            "#### ",
+            "\n",
+            "A",
+            "(B)",
+            "5",
+            "1/2",
+            "=",
+            ", ",
+        ),
+        *(" and ", "所以", "So ", "</think>", "<think>", "|", "wait", "更正", "不是", " is correct", "\ud800", "\x00"),
+        *("。", "．", r"\[", r"\]"),
+    )
+)
+
+
+@given(st.lists(PIECES, max_size=25).map("".join))
+def test_any_mix_of_cues_is_read_without_a_crash_and_the_same_each_time(text: str) -> None:
+    found = extract(text)
+    assert found == extract(text)
+    assert found is None or found.answer.strip()
+    cut = extract(text, truncated=True)
+    assert cut is None or cut.rule == "boxed"
