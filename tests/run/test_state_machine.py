@@ -178,14 +178,13 @@ class Hands(RuleBasedStateMachine):
             assert Store.read(self.desk.out).finished
 
     def _look(self, lost: set[tuple[str, int]]) -> None:
-        """Read every shard: no copy may have gone but those of a damaged one."""
-        now: dict[tuple[str, int], list[Copy]] = {}
-        for path in self._shards():
-            for row in _rows(path) if path.parent.name == "samples" else ():
-                now.setdefault((row["row_id"], row["k"]), []).append((row["status"], row["output_tokens"]))
+        """Read every shard: no copy may have gone but those of a damaged one; a finish sets replaced ones aside."""
+        now = _copies(self.desk.out / "samples")
+        aside = _copies(self.desk.out / "_solver" / "superseded" / "samples")
         for key, copies in self.copies.items():
             if key not in lost:
-                assert not Counter(copies) - Counter(now.get(key, [])), f"a durable copy of {key} is gone"
+                there = [*now.get(key, []), *aside.get(key, [])]
+                assert not Counter(copies) - Counter(there), f"a durable copy of {key} is gone"
         self.copies = now
 
     def _row_ids(self) -> list[str]:
@@ -262,6 +261,14 @@ class Hands(RuleBasedStateMachine):
             "tie": len(counts) > 1 and counts[1][1] == votes,
             "status": "ok" if valid else "no_answer",
         }
+
+
+def _copies(folder: Path) -> dict[tuple[str, int], list[Copy]]:
+    found: dict[tuple[str, int], list[Copy]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        for row in _rows(path):
+            found.setdefault((row["row_id"], row["k"]), []).append((row["status"], row["output_tokens"]))
+    return found
 
 
 def _rows(path: Path) -> Sequence[dict[str, Any]]:
