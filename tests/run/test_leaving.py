@@ -12,7 +12,7 @@ from desk import Desk, environment
 from solver.store import Store
 
 ROWS = [{"id": f"p{i}", "problem": f"What is {i}?", "answer": f"\\sqrt{{{i + 2}}}"} for i in range(40)]
-TOWER = "It is \\boxed{{\\sqrt{{{0}}}^{{\\sqrt{{{0}}}^{{\\sqrt{{{0}}}^{{12}}}}}}}}"
+SLOW = "It is \\boxed{{\\int_0^{{3}} \\frac{{\\sin(x^3+e^x)}}{{x^5+{0}}} dx}}"
 
 
 def told_to_go(desk: Desk, *, once: Path, number: signal.Signals = signal.SIGTERM) -> tuple[int, str]:
@@ -41,7 +41,7 @@ def test_a_termination_does_not_wait_for_an_engine_that_hangs(desk: Desk) -> Non
 
 def test_a_termination_does_not_wait_for_answers_that_are_being_graded(desk: Desk) -> None:
     """Each of these answers costs a worker its full time."""
-    replies = {row["problem"]: [TOWER.format(100 + 7 * i + j) for j in range(4)] for i, row in enumerate(ROWS)}
+    replies = {row["problem"]: [SLOW.format(100 + 7 * i + j) for j in range(4)] for i, row in enumerate(ROWS)}
     desk.lay(ROWS, replies, engine={"seconds": 0.01, "slots": 64}, output={"flush_seconds": 2})
     code, err = told_to_go(desk, once=desk.out / "samples")
     assert code == 143 and "To go on" in err and "Traceback" not in err
