@@ -25,7 +25,7 @@ _HINTS = ("think", "THINK", "thought", "reasoning>", "<|channel|>")  # one of th
 
 def spoken(text: str, tags: Tags | None) -> tuple[int, bool]:
     """Where the text after the reasoning begins (0: there is none), and whether the last reasoning was closed."""
-    families = () if tags is None else (tags,)
+    families: tuple[Tags, ...] = () if tags is None else (tags,)
     if tags == DEFAULT_REASONING and any(hint in text for hint in _HINTS):
         families = FAMILIES
     begin, opened = 0, -1
