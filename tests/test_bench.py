@@ -270,3 +270,18 @@ def test_vllm_resolves_the_gpu_model_with_our_settings(shapes: ModuleType, tmp_p
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path, env=environment)
     assert "RESOLVED LlamaForCausalLM 32768 torch.bfloat16 256" in ended.stdout, ended.stderr[-2000:]
+
+
+def test_the_grouping_benchmark_runs_to_its_end_and_its_mix_is_as_stated(scripts_importable: None) -> None:
+    stated = importlib.import_module("grouping_mix")
+    mixed = stated.mix(200, 64)
+    kinds = [kind for kind, _ in mixed]
+    assert {kind: kinds.count(kind) / 200 for kind in stated.SHARES} == stated.SHARES
+    assert 8 < stated.distinct([answers for _, answers in mixed]) < 10
+    sizes = ["--problems", "8", "--samples", "16", "--pairs", "2", "--greedy", "1", "--hostile", "2"]
+    command = [sys.executable, str(SCRIPTS / "bench_grouping.py"), *sizes]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    goals = re.findall(r"goal at (?:least|most) [\d.]+: (reached|MISSED)", ended.stdout)
+    assert len(goals) == 7, ended.stderr
+    assert ended.returncode == int("MISSED" in goals)

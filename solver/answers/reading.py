@@ -43,6 +43,10 @@ _DEEPEST = 6
 _EASY = re.compile(
     r"(-?[0-9]{1,15})(?:/([0-9]{1,9}))?|(-?)\\[dt]?frac\{([0-9]{1,9})\}\{([0-9]{1,9})\}|(-?)([0-9]{0,4})\.([0-9]{1,5})|([A-H])"
 )
+_DRESSED = re.compile(  # what an easy answer often wears
+    r"\$([^$,]{1,40}|-?[1-9][0-9]{0,2}(?:,[0-9]{3}){1,4})\$|(-?[1-9][0-9]{0,2}(?:,[0-9]{3}){1,4})"
+    r"|(-?[0-9]{1,15}|[A-H])\.|\\(?:text|mathrm|mathbf|textbf|boxed)\{(-?[0-9]{1,15}|[A-H])\}|\(([A-H])\)"
+)
 _COMMA = re.compile(r"\s*,\s*(?:(?:and|or)\s+)?|\s*;\s*|\s+(?:and|or|&)\s+|\s*(?:或者|或|和|与|以及|及|且)\s*")
 _EITHER = re.compile(r"\bor\b|或")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
@@ -65,7 +69,10 @@ def read(answer: str) -> Key | None:
     """The key of an answer, residue leaves included; None when it is empty or too long to be an answer."""
     if len(answer) > LONGEST:
         return None
-    if (easy := _EASY.fullmatch(answer)) is not None:
+    easy = _EASY.fullmatch(answer)
+    if easy is None and (dressed := _DRESSED.fullmatch(answer)) is not None:
+        easy = _EASY.fullmatch(dressed[dressed.lastindex or 0].replace(",", ""))
+    if easy is not None:
         return _easy(easy)
     text = normal(answer)
     return _read(text, 0) if text else None
