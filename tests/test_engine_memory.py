@@ -1,7 +1,7 @@
 """An engine that lacks memory: told from what it said, started again with half the sequences, and what is to change."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -47,10 +47,12 @@ def said() -> list[str]:
 
 
 @pytest.fixture
-def engine(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> VllmEngine:
-    monkeypatch.setattr("solver.engine.vllm.child.quiet", lambda log: _as_it_is())
+def engine(tmp_path: Path, said: list[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[VllmEngine]:
+    monkeypatch.setattr("solver.engine.vllm.child.quiet", lambda log, watch: _as_it_is())
     block = {"kind": "vllm", "max_num_seqs": 64}
-    return VllmEngine(EngineSetting(block, MODEL, object(), False, tmp_path / "log", said.append))  # type: ignore[arg-type]
+    made = VllmEngine(EngineSetting(block, MODEL, object(), False, tmp_path / "log", said.append))  # type: ignore[arg-type]
+    yield made
+    asyncio.run(made.close())
 
 
 def _as_it_is() -> Any:
