@@ -204,7 +204,7 @@ def _killing(handler: Any) -> Any:
     return killing if callable(handler) else handler
 
 
-class _LogFile(logging.FileHandler):
+class DroppingLog(logging.FileHandler):
     """Drops what cannot be written: the run meets the same full disk and says so once."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -227,5 +227,5 @@ def _log_to(log: Path) -> None:
             logger.removeHandler(handler)
             if isinstance(handler, logging.FileHandler):
                 handler.close()
-        logger.addHandler(_LogFile(log, encoding="utf-8", errors="backslashreplace", delay=True))
+        logger.addHandler(DroppingLog(log, encoding="utf-8", errors="backslashreplace", delay=True))
         logger.propagate = False

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from solver.engine.child import DroppingLog
 from solver.errors import EngineError, MachineError
 from solver.job import Job
 from solver.redact import redact, redact_file
@@ -22,25 +23,12 @@ class _WithoutSecrets(logging.Formatter):
         return redact(super().format(record))
 
 
-class LogFile(logging.FileHandler):
+class LogFile(DroppingLog):
     """A log file that is made at its first line."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path, encoding="utf-8", errors="backslashreplace", delay=True)
         self.setFormatter(_WithoutSecrets("%(asctime)s %(levelname)s %(name)s %(message)s"))
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Write one line, or drop it."""
-        with suppress(OSError):
-            super().emit(record)
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Drop a line that could not be written."""
-
-    def close(self) -> None:
-        """Close the file; what is still buffered is dropped when it cannot be written."""
-        with suppress(OSError):
-            super().close()
 
 
 def blot(logs: Path, names: Collection[str]) -> None:
