@@ -208,6 +208,7 @@ class DroppingLog(logging.FileHandler):
     """Drops what cannot be written: the run meets the same full disk and says so once."""
 
     def emit(self, record: logging.LogRecord) -> None:
+        """Write the line, or leave it."""
         with suppress(OSError):
             super().emit(record)
 
@@ -215,6 +216,7 @@ class DroppingLog(logging.FileHandler):
         """No traceback for each line."""
 
     def close(self) -> None:
+        """Close the file, whatever is left in its buffer."""
         with suppress(OSError):
             super().close()
 
