@@ -22,6 +22,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from annotated_types import Interval, MaxLen, MinLen
 
 from solver.errors import Fault, JobError, nearest
+from solver.models import sources
 from solver.records import Sampling
 from solver.schema import as_written, hold, refuse_secrets, relative, scalars
 from solver.strict_yaml import Document, KeyPath, escape, read_file, read_override, write
@@ -35,7 +36,7 @@ _FORMS: Mapping[KeyPath, tuple[str, str]] = {  # what pydantic's types leave ope
     ("name",): (r"(?!\.)[A-Za-z0-9._-]{1,64}", "a name has 1 to 64 of A-Z a-z 0-9 . _ - and no leading dot"),
     ("input", "path"): (r"(?!.*://).+", "problems are read from a local file, folder or glob"),
     ("model", "source"): (
-        r"(?:modelscope|hf):[\w-][\w.-]*/[\w-][\w.-]*|[./~].*|[^:]+",
+        rf"{sources.FORM}|[./~].*|[^:]+",
         "a model is modelscope:OWNER/NAME, hf:OWNER/NAME or a local path",
     ),
 }
@@ -57,7 +58,8 @@ class InputBlock:
 
 @dataclass(frozen=True, slots=True)
 class ModelBlock:
-    """Which model answers. source: `modelscope:OWNER/NAME`, `hf:OWNER/NAME` or an absolute local path."""
+    """Which model answers. source: `modelscope:OWNER/NAME`, `hf:OWNER/NAME` (`@REVISION` may follow) or an absolute
+    local path; short names are written out."""
 
     source: str = "modelscope:Shanghai_AI_Laboratory/internlm3-8b-instruct"
     revision: Text = "master"
@@ -212,8 +214,7 @@ def _fill(document: Document, file: Path) -> None:
         job["output"]["dir"] = str(file.parent.parent / "runs" / str(job["name"]))
         if ("name",) in document.unexpanded:
             document.unexpanded["output", "dir"] = escape(f"{file.parent.parent}/runs/") + document.unexpanded["name",]
-    if isinstance(job["model"], dict) and str(job["model"].get("source")).startswith("hf:"):
-        job["model"].setdefault("revision", "main")
+    sources.settle(document)
 
 
 def _check(document: Document, validators: Mapping[str, Validator]) -> _JobFile | None:
@@ -239,7 +240,7 @@ def _check(document: Document, validators: Mapping[str, Validator]) -> _JobFile 
 
 def _is_path(keys: KeyPath, text: str) -> bool:
     if keys == ("model", "source"):
-        return not text.startswith(("modelscope:", "hf:"))
+        return not sources.is_hub(text)
     return keys != ("prompt", "template") or "/" in text or Path(text).suffix in (".jinja", ".jinja2", ".j2", ".txt")
 
 

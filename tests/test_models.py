@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from solver.errors import MachineError, ModelError
+from solver.errors import ModelError
 from solver.models import content, find, resolve
 from solver.models.content import model_facts
 
@@ -129,40 +129,6 @@ def test_what_hugging_face_downloaded_is_found_without_network(
         model = find("hf:Owner/Model", revision)
         assert model is not None and model.path == made.resolve()
     assert find("hf:Owner/Model", "v2") is None
-
-
-@pytest.mark.parametrize(
-    ("source", "package"), [("modelscope:no/model", "modelscope"), ("hf:no/model", "huggingface_hub")]
-)
-def test_a_failed_download_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, source: str, package: str) -> None:
-    module = pytest.importorskip(package)
-
-    def refuse(*_: Any, **__: Any) -> str:
-        raise ConnectionError("no route to host\n" + "details\n" * 50)
-
-    monkeypatch.setattr(module, "snapshot_download", refuse)
-    with pytest.raises(MachineError) as failed:
-        resolve(source)
-    told = str(failed.value)
-    assert source in told and "no route to host" in told and "\n" not in told and "local directory" in told
-
-
-@pytest.mark.parametrize(("hub", "package"), [("modelscope", "modelscope"), ("hf", "huggingface_hub")])
-def test_a_download_asks_for_the_revision_and_never_for_pickles(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hub: str, package: str
-) -> None:
-    module, calls = pytest.importorskip(package), []
-
-    def fetch(name: str, revision: str, allow_patterns: Any) -> str:
-        calls.append((name, revision, tuple(allow_patterns)))
-        return str(make(tmp_path / "got"))
-
-    monkeypatch.setattr(module, "snapshot_download", fetch)
-    for revision in ("v2", "master"):
-        assert resolve(f"{hub}:o/n", revision).path == (tmp_path / "got").resolve()
-    (name, first, patterns), (_, second, _) = calls
-    assert (name, first, second) == ("o/n", "v2", "main" if hub == "hf" else "master"), "each hub's own main line"
-    assert "*.safetensors" in patterns and not [p for p in patterns if p.endswith((".bin", ".pt", ".pth", "*", "pkl"))]
 
 
 @pytest.fixture

@@ -1,34 +1,38 @@
-"""A model's name in a job -> a local directory, and what in it decides the distribution of samples.
+"""A model's name in a job -> a local directory that holds all of it, and its two configuration files.
 
-In: `modelscope:OWNER/NAME`, `hf:OWNER/NAME` or a path. Out: `LocalModel`. `find` never touches the
-network (for `check`); `resolve` downloads what is missing (for `run`). The tokenizer is in
-models/tokenizer.py, the hash of a model's content in models/content.py.
+In: `modelscope:OWNER/NAME@REVISION`, `hf:OWNER/NAME@REVISION`, a short name or a path. Out: `LocalModel`. `find` never
+touches the network and writes nothing (for `check`); `resolve` pulls what is not here (for `run`).
+
+    sources.py  what a user calls a model         manifest.py  what a pulled directory holds, with hashes
+    hubs.py     listings and bytes                weights.py   safetensors: index and headers
+    fetch.py    one file, resumed and verified    content.py   the hash of a model's content
+    pull.py     a whole model                     tokenizer.py messages -> token ids -> text
+    places.py   where models lie
 """
 
 import json
-import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from solver.errors import Fault, MachineError, ModelError
-
-DOWNLOAD = ("*.json", "*.safetensors", "*.model", "*.py", "*.jinja", "*.txt")
-"""What is fetched of a model: never pickled weights."""
-
-UNKNOWN = ("404", "NotExist", "RepositoryNotFound", "RevisionNotFound")
-"""How the hubs' packages say that there is no such model."""
+from solver.errors import Fault, ModelError
+from solver.models import manifest, places, weights
+from solver.models.sources import Source, nearest_name, parse
 
 
 @dataclass(frozen=True, slots=True)
 class LocalModel:
-    """A model on this machine: its directory and its two configuration files."""
+    """A model on this machine: its directory and its two configuration files.
+
+    pulled: False for a copy in the cache of a hub's own package, which a run compares with the hub first.
+    """
 
     source: str
     path: Path
     config: Mapping[str, Any]
     generation: Mapping[str, Any]
+    pulled: bool = True
 
     @property
     def context(self) -> int | None:
@@ -48,12 +52,12 @@ class LocalModel:
     @property
     def missing(self) -> str:
         """The weights that are not there, in words; "" when none is missing."""
-        index = _json(self.path / "model.safetensors.index.json").get("weight_map", {})
-        shards = sorted(set(map(str, index.values()))) if isinstance(index, dict) else []
-        lost = [shard for shard in shards if not (self.path / shard).is_file()]
-        if lost:
-            return f"{len(lost)} of {len(shards)} files, {lost[0]} first"
-        return "" if any(self.path.glob("*.safetensors")) else "no *.safetensors"
+        return weights.missing(self.path)
+
+    @property
+    def torn(self) -> str:
+        """The first file of weights that is cut short or no safetensors file, in words; "" where all are whole."""
+        return weights.torn(self.path)
 
     @property
     def stop_ids(self) -> tuple[int, ...]:
@@ -65,39 +69,55 @@ class LocalModel:
         return tuple(sorted(set(ids)))
 
 
-def find(source: str, revision: str = "master") -> LocalModel | None:
-    """The model if it already lies on this machine, else None. Reads no network.
+def find(source: str, revision: str | None = None) -> LocalModel | None:
+    """The model if it already lies on this machine, else None. Reads no network, writes nothing.
 
-    A path that is not a model directory raises ModelError: a path never falls through to a download.
+    revision: where the source itself carries none; by default the hub's main line. A path that is not a model directory
+    raises ModelError: a path never falls through to a download; so does a pulled directory that was altered.
     """
-    hub, _, name = source.partition(":")
-    if hub not in ("modelscope", "hf") or not name:
+    known = parse(source, revision)
+    if known is None:
         return open_directory(source, Path(source))
-    for directory in _cached(hub, name, revision):
+    if (directory := places.pulled(known)) is not None:
+        return open_directory(source, directory, known)
+    for directory in places.cached(known):
         if (directory / "config.json").is_file():
-            return open_directory(source, directory)
+            return replace(open_directory(source, directory, known), pulled=False)
     return None
 
 
-def resolve(source: str, revision: str = "master") -> LocalModel:
-    """The model's local directory, downloading from its hub what is missing.
+def resolve(
+    source: str, revision: str | None = None, say: Callable[[str], None] = lambda _: None, *, live: bool = False
+) -> LocalModel:
+    """The model's local directory. What was pulled is opened without a network; else it is pulled from its hub, and say
+    is told.
 
-    Raises ModelError for an unknown name or a broken directory, MachineError when the hub cannot
-    be reached or its package is not installed.
+    live: show progress on a terminal. Raises ModelError for an unknown name or a broken directory, MachineError when
+    the hub cannot be reached, its package is not installed, or the disk refuses.
     """
-    hub, _, name = source.partition(":")
-    if hub not in ("modelscope", "hf") or not name:
+    known = parse(source, revision)
+    if known is None:
         return open_directory(source, Path(source))
-    download = _from_modelscope if hub == "modelscope" else _from_huggingface
-    return open_directory(source, download(name, revision))
+    directory = places.pulled(known)
+    if directory is None:
+        from solver.models.pull import pull
+
+        say(f"{known} was not pulled yet: pulling it, as `{known.pull}` does")
+        directory = pull(known, say, live=live, anew=False)
+    return open_directory(source, directory, known)
 
 
-def open_directory(source: str, path: Path) -> LocalModel:
-    """Read a model directory's configuration. Raises ModelError when it is not one."""
-    if not (path / "config.json").is_file():
+def open_directory(source: str, path: Path, hub: Source | None = None) -> LocalModel:
+    """Read a model directory's configuration.
+
+    hub: where it came from. Raises ModelError when it is no model's, or is not as it was pulled.
+    """
+    if not (path / "config.json").is_file() and not (path / manifest.NAME).is_file():
         what = ": that is a file" if path.is_file() else "" if path.is_dir() else ": there is no such directory"
         fix = "Give a directory that holds config.json, or modelscope:OWNER/NAME"
-        raise ModelError([Fault("model.source", f"no config.json in {path}{what}", fix)])
+        hint = "" if path.exists() else nearest_name(path.name)
+        raise ModelError([Fault("model.source", f"no config.json in {path}{what}", hint or fix)])
+    manifest.refuse_altered(path, hub)
     config, generation = (_json(path / name) for name in ("config.json", "generation_config.json"))
     return LocalModel(source, path.resolve(), config, generation)
 
@@ -110,50 +130,3 @@ def _json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise ModelError([Fault(str(path), f"cannot be read: {error}", "Download the model again")]) from error
     return loaded if isinstance(loaded, dict) else {}
-
-
-def _cached(hub: str, name: str, revision: str) -> Iterator[Path]:
-    """Where the hubs' own packages keep a model, newest layout first."""
-    owner, _, short = name.partition("/")
-    if hub == "hf":
-        home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
-        hub_dir = Path(os.environ.get("HF_HUB_CACHE", home / "hub")) / f"models--{owner}--{short}"
-        ref = hub_dir / "refs" / ("main" if revision == "master" else revision)
-        yield hub_dir / "snapshots" / (ref.read_text().strip() if ref.is_file() else revision)
-        return
-    cache = Path(os.environ.get("MODELSCOPE_CACHE", "~/.cache/modelscope")).expanduser()
-    for root in (cache, cache / "hub"):
-        yield root / "models" / f"{owner}--{short}" / "snapshots" / revision
-        for spelled in (short, short.replace(".", "___")):
-            yield root / "models" / owner / spelled
-            yield root / owner / spelled
-
-
-def _from_modelscope(name: str, revision: str) -> Path:
-    try:
-        from modelscope import snapshot_download
-    except ImportError as error:
-        raise MachineError(f"the package modelscope cannot be imported: {error}") from error
-    return _download(f"modelscope:{name}", lambda: snapshot_download(name, revision=revision, allow_patterns=DOWNLOAD))
-
-
-def _from_huggingface(name: str, revision: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-    except ImportError as error:
-        fix = "it comes with vLLM; install an engine extra or use modelscope:"
-        raise MachineError(f"hf: needs the package huggingface_hub ({fix})") from error
-    wanted = "main" if revision == "master" else revision
-    return _download(f"hf:{name}", lambda: snapshot_download(name, revision=wanted, allow_patterns=list(DOWNLOAD)))
-
-
-def _download(label: str, fetch: Any) -> Path:
-    try:
-        return Path(fetch())
-    except Exception as error:  # the hubs' packages raise dozens of their own and requests' types
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if any(sign in f"{type(error).__name__} {text}" for sign in UNKNOWN):
-            fault = Fault("model.source", f"{label}: {text}", "Check the spelling of OWNER/NAME")
-            raise ModelError([fault]) from error
-        fix = "Check the name, the network and the hub's access token, or give a local directory as model.source"
-        raise MachineError(f"{label} could not be downloaded: {text}. {fix}") from error

@@ -1,13 +1,15 @@
 """A model directory -> one hash per part that changes what it says.
 
-The weights are hashed whole, once: the result is kept under the user's cache directory by path, size
-and modification time, so that a second start does not read 17 GB again.
+The weights are hashed whole, once: the manifest of a pulled model has the result, for any other directory it is kept
+under the user's cache directory by path, size and modification time. No second start reads 17 GB again.
 """
 
 import hashlib
 import json
 import os
 from pathlib import Path
+
+from solver.models.manifest import known_hashes
 
 CHUNK = 8 * 2**20
 TOKENIZER_FILES = (
@@ -71,6 +73,7 @@ def _remembered(weights: list[Path], at_most: int | None) -> dict[str, str] | No
     found, fresh = {}, {}
     stats = {file: file.stat() for file in weights}
     tags = {file: f"{file.resolve()}:{s.st_size}:{s.st_mtime_ns}:{s.st_ino}" for file, s in stats.items()}
+    known |= {tags[file]: value for file in weights if tags[file] not in known and (value := _in_manifest(file))}
     unread = sum(stat.st_size for file, stat in stats.items() if tags[file] not in known)
     if at_most is not None and unread > at_most:
         return None
@@ -80,6 +83,16 @@ def _remembered(weights: list[Path], at_most: int | None) -> dict[str, str] | No
     if fresh.items() - known.items():
         _remember(memory, {**known, **fresh})
     return found
+
+
+def _in_manifest(file: Path) -> str | None:
+    """The hash that was noted when the model was pulled, of a file or of what it is a link to."""
+    while True:
+        if value := known_hashes(file.parent, [file.name]).get(file.name):
+            return value
+        if not file.is_symlink():
+            return None
+        file = file.parent / file.readlink()
 
 
 def _remember(memory: Path, known: dict[str, str]) -> None:

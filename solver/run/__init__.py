@@ -70,7 +70,7 @@ def _run(job: Job, command: Sequence[str], *, verify: bool, say: Say, quiet: boo
     assert asked is not None
     for note in found.notes():
         say(note)
-    served = download(found, say)
+    served = download(found, say, live=not quiet)
     with _going_on(command), Store.create_or_open(Path(job.output.dir), verify=verify) as store:
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
         for change in changes(store, job, asked.survey):

@@ -124,12 +124,16 @@ def examine(job: Job, command: Sequence[str] = (), *, wrong: Collection[str] = (
     return found
 
 
-def download(found: Found, say: Say) -> Served:
-    """The model of a job without faults, brought here if it is not. Raises FaultsError or MachineError."""
+def download(found: Found, say: Say, *, live: bool = False) -> Served:
+    """The model of a job without faults, pulled here if it was not. Raises FaultsError or MachineError.
+
+    live: show the download on a terminal.
+    """
     assert found.asked is not None
-    served = found.served or read_model(found.job, download=True, say=say)
+    here = found.served is not None and (found.served.model is None or found.served.model.pulled)
+    served = found.served if here else read_model(found.job, download=True, say=say, live=live)
     assert served is not None
-    if found.served is None:
+    if not here:
         found.served = served
         first_prompt(found.asked, served)
     return served

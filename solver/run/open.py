@@ -107,17 +107,15 @@ class Served:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-def read_model(job: Job, *, download: bool, say: Say = lambda _: None) -> Served | None:
+def read_model(job: Job, *, download: bool, say: Say = lambda _: None, live: bool = False) -> Served | None:
     """The model and tokenizer of a job; None when it would have to be downloaded and `download` is False.
 
-    Raises ModelError or MachineError.
+    live: show the download on a terminal. Raises ModelError or MachineError.
     """
     if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
         return Served()
-    model = models.find(job.model.source, job.model.revision)
-    if download and (model is None or not model.complete):
-        say(f"downloading {job.model.source} ...")
-        model = models.resolve(job.model.source, job.model.revision)
+    source, revision = job.model.source, job.model.revision
+    model = models.resolve(source, revision, say, live=live) if download else models.find(source, revision)
     if model is None:
         return None
     faults = [*_weights_faults(job, model), *_context_faults(job, model)]
@@ -139,10 +137,12 @@ def _weights_faults(job: Job, model: models.LocalModel) -> list[Fault]:
     form = job.engine.get("load_format", "auto")
     if form in PICKLED:
         return [Fault("engine.load_format", f"`{form}` loads pickled weights, which can run code", "Use safetensors")]
-    if form not in ("auto", "safetensors") or job.model.source.startswith(("modelscope:", "hf:")) or model.complete:
+    if form not in ("auto", "safetensors") or job.model.source.startswith(("modelscope:", "hf:")):
         return []
     fix = "Copy the directory again, whole; pickled weights (*.bin, *.pt) are never loaded"
-    return [Fault("model.source", f"{model.path} lacks weights: {model.missing}", fix)]
+    if not model.complete:
+        return [Fault("model.source", f"{model.path} lacks weights: {model.missing}", fix)]
+    return [Fault("model.source", f"{model.path}: {model.torn}", fix)] if model.torn else []
 
 
 def first_prompt(asked: Asked, served: Served) -> tuple[Sequence[Message], Sequence[int] | None]:
