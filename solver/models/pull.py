@@ -81,7 +81,7 @@ def _bring(hub: Hub, listing: Listing, meter: Meter) -> Path:
         large = _shards(directory, source, [file for file in files if file not in small])
         _enough_room(work, large)
         entries |= _all(work, large)
-        if shard := weights.torn(directory):
+        if shard := weights.torn(directory, (file.path for file in large)):
             what = f"{source}: {shard}, as its hub has it"
             raise ModelError([Fault("model.source", what, "Ask its owner to mend it, or choose another revision")])
         origin = f"compared with the listing of {HUBS[source.hub][0]}"

@@ -6,10 +6,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from solver.errors import Fault, ModelError, nearest
+from solver.errors import Fault, ModelError
 
 if TYPE_CHECKING:
     from solver.strict_yaml import Document
@@ -130,6 +131,5 @@ def settle(document: "Document") -> None:
 
 def nearest_name(name: str) -> str:
     """A hint where a short name or a hub's name was probably misspelled."""
-    known = {**SHORT_NAMES, **{source: "" for source in SHORT_NAMES.values()}}
-    hint = nearest(name, known)
-    return hint if hint.startswith("Did you mean") else ""
+    close = get_close_matches(name, [*SHORT_NAMES, *SHORT_NAMES.values()], n=1, cutoff=0.8)
+    return f"Did you mean `{close[0]}`?" if close else ""

@@ -1,6 +1,7 @@
 """Safetensors files: which a model's index names, and whether one is whole. Reads headers, never tensors."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -32,13 +33,13 @@ def missing(directory: Path) -> str:
     return "" if any(directory.glob("*.safetensors")) else "no *.safetensors"
 
 
-def torn(directory: Path) -> str:
-    """In words, the first shard that does not have the size its own header tells; "" where all have.
+def torn(directory: Path, names: Iterable[str] | None = None) -> str:
+    """In words, the first shard (of those named, or of all) that does not have the size its own header tells; "" where all have.
 
     The format is 8 bytes of length, a JSON header with the offsets of every tensor, then the tensors
     (github.com/huggingface/safetensors, "Format").
     """
-    for path in sorted(directory.glob("*.safetensors")):
+    for path in sorted(directory.glob("*.safetensors") if names is None else map(directory.joinpath, names)):
         try:
             size, whole = path.stat().st_size, _told(path)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
