@@ -55,6 +55,10 @@ class Hub(Protocol):
         """A streaming `requests.Response` that begins at byte `start` if the hub likes. Raises what requests does."""
         ...
 
+    def close(self) -> None:
+        """Hang up."""
+        ...
+
 
 def hub_of(source: Source) -> Hub:
     """The hub of a source. Raises MachineError where its package is not installed."""
@@ -94,6 +98,9 @@ class ModelScope:
         return self._api.legacy.download_stream(
             self._source.name, "model", file.path, self._source.revision, headers=headers
         )
+
+    def close(self) -> None:
+        """Hang up; the package closes its connections when it is collected."""
 
     def _revisions(self) -> list[str]:
         return [str(known.get("Revision")) for known in self._api.legacy.list_revisions(self._source.name, "model")]
@@ -145,8 +152,16 @@ class HuggingFace:
         headers = {**build_hf_headers(), "Accept-Encoding": "identity"}
         headers |= {"Range": f"bytes={start}-"} if start else {}
         response = self._session.get(url, headers=headers, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS))
-        response.raise_for_status()
+        try:
+            response.raise_for_status()
+        except Exception:
+            response.close()
+            raise
         return response
+
+    def close(self) -> None:
+        """Hang up."""
+        self._session.close()
 
     def _revisions(self) -> list[str]:
         refs = self._api.list_repo_refs(self._source.name)

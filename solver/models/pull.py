@@ -10,7 +10,7 @@ it done. Without a network a whole copy in such a cache is taken over as it is, 
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,7 +42,8 @@ def pull(source: Source, say: Say = lambda _: None, *, live: bool = False, anew:
             listing = hub.listing()
         except MachineError as error:
             return without_hub(source, error, say)
-        return _bring(hub, listing, Meter(say, live=live))
+        with closing(hub):
+            return _bring(hub, listing, Meter(say, live=live))
 
 
 @contextmanager

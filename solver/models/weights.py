@@ -34,7 +34,9 @@ def missing(directory: Path) -> str:
 
 
 def torn(directory: Path, names: Iterable[str] | None = None) -> str:
-    """In words, the first shard (of those named, or of all) that does not have the size its own header tells; "" where all have.
+    """In words, the first shard that does not have the size its own header tells; "" where all have.
+
+    names: those to look at, by default all that are there.
 
     The format is 8 bytes of length, a JSON header with the offsets of every tensor, then the tensors
     (github.com/huggingface/safetensors, "Format").

@@ -1,7 +1,7 @@
 """A hub on the loopback: ModelScope's and Hugging Face's API shapes over one repository, with faults on demand.
 
-The shapes are those that modelscope-hub 0.5 and huggingface_hub 2.4 ask for: a listing with sizes and hashes, a file with
-`Range`, the branches; Hugging Face sends large files to another place by a redirect.
+The shapes are those that modelscope-hub 0.5 and huggingface_hub 2.4 ask for: a listing with sizes and hashes, a file
+with `Range`, the branches; Hugging Face sends large files to another place by a redirect.
 """
 
 import hashlib

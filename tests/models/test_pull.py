@@ -213,7 +213,7 @@ def test_a_full_disk_and_a_place_that_cannot_be_written_are_one_clear_error(
 def test_a_disk_that_fills_under_way_keeps_what_has_arrived(
     hub: FakeHub, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, room = os.write, [300_000]
+    real, room = os.write, [800_000]
 
     def write(handle: int, piece: bytes) -> int:
         room[0] -= len(piece)
@@ -222,17 +222,17 @@ def test_a_disk_that_fills_under_way_keeps_what_has_arrived(
         return real(handle, piece)
 
     monkeypatch.setattr(fetch.os, "write", write)
-    with pytest.raises(DiskFullError, match="no space left for .*Make room"):
+    with pytest.raises(DiskFullError, match=r"no space left for .*Make room"):
         pull(asked(source))
     room[0] = 10**9
     before = sum(hub.sent.values())
     pull(asked(source))
-    assert sum(hub.sent.values()) - before < sum(len(b) for n, b in hub.files.items() if n.endswith("rs")) - 60_000
+    assert sum(hub.sent.values()) - before < sum(len(b) for n, b in hub.files.items() if n.endswith("rs")) - 200_000
 
 
 def test_a_home_that_is_a_file_is_said(hub: FakeHub, source: str, tmp_path: Path) -> None:
     (tmp_path / "solver").write_text("in the way")
-    with pytest.raises(MachineError, match="cannot be written: Not a directory. Set SOLVER_HOME"):
+    with pytest.raises(MachineError, match=r"cannot be written: Not a directory. Set SOLVER_HOME"):
         pull(asked(source))
 
 
@@ -251,7 +251,7 @@ def test_a_hub_that_does_not_answer_is_one_clear_error(
 @pytest.mark.parametrize("package", ["huggingface_hub", "modelscope_hub"])
 def test_a_missing_package_is_one_clear_error(package: str, monkeypatch: pytest.MonkeyPatch, hub: FakeHub) -> None:
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MachineError, match="the package (huggingface_hub|modelscope)"):
+    with pytest.raises(MachineError, match=r"the package (huggingface_hub|modelscope)"):
         resolve(f"{'hf' if package.startswith('hugging') else 'modelscope'}:Owner/internlm3-tiny")
     assert not hub.asked
 
@@ -297,7 +297,7 @@ def test_an_altered_directory_is_refused_and_mended(hub: FakeHub, source: str, s
     assert f"{name} was written to since, extra.safetensors was added" in told
     assert f"To mend it: solver models pull {source}" in told
     (path / "tokenizer.json").unlink()
-    with pytest.raises(ModelError, match="tokenizer.json is missing"):
+    with pytest.raises(ModelError, match=r"tokenizer.json is missing"):
         find(str(path))
     before = len(hub.downloads)
     assert pull(asked(source)) == path

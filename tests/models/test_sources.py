@@ -40,7 +40,7 @@ def test_a_form_that_no_hub_has_is_refused(text: str) -> None:
 
 
 def test_two_revisions_contradict_each_other() -> None:
-    with pytest.raises(ModelError, match="is `v2`, but model.source asks for `v1`. Leave one of them out"):
+    with pytest.raises(ModelError, match=r"is `v2`, but model.source asks for `v1`. Leave one of them out"):
         parse("hf:A/b@v1", "v2")
 
 
@@ -82,10 +82,10 @@ def test_a_job_may_name_its_model_in_each_of_these_ways(
 
 
 def test_a_job_with_two_revisions_is_refused_where_they_stand(tmp_path: Path) -> None:
-    with pytest.raises(JobError, match="model.revision: is `v2`, but model.source asks for `v1`"):
+    with pytest.raises(JobError, match=r"model.revision: is `v2`, but model.source asks for `v1`"):
         load(tmp_path, {"source": "hf:A/b@v1", "revision": "v2"})
     assert load(tmp_path, {"source": "hf:A/b@v1"}, "model.revision=v1").model.revision == "v1"
-    with pytest.raises(JobError, match="-o model.revision"):
+    with pytest.raises(JobError, match=r"-o model.revision"):
         load(tmp_path, {"source": "hf:A/b@v1"}, "model.revision=v3")
 
 
@@ -104,5 +104,5 @@ def test_a_source_from_the_environment_stays_there(tmp_path: Path, monkeypatch: 
 def test_a_misspelled_short_name_is_told_the_nearest(tmp_path: Path) -> None:
     from solver.models import find
 
-    with pytest.raises(ModelError, match="no such directory. Did you mean `internlm3-8b`"):
+    with pytest.raises(ModelError, match=r"no such directory. Did you mean `internlm3-8b`"):
         find(str(tmp_path / "internlm-8b"))
