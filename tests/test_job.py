@@ -503,8 +503,9 @@ def test_every_default_is_written_out(write: Callable[..., str]) -> None:
     fields = " ".join(line.split(":")[0].strip() for line in text.splitlines()[1:])
     assert fields == (
         "name input path columns limit split on_bad_file model source revision trust_remote_code profile reasoning "
-        "prompt template system system_role chat sampling n temperature top_p top_k min_p repetition_penalty presence_penalty frequency_penalty "
-        "max_tokens stop stop_token_ids logprobs seed strategy name engine kind output dir flush_seconds"
+        "prompt template system system_role chat sampling n temperature top_p top_k min_p repetition_penalty "
+        "presence_penalty frequency_penalty max_tokens stop stop_token_ids logprobs seed strategy name engine kind "
+        "output dir flush_seconds"
     )
 
 

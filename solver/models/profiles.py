@@ -32,7 +32,8 @@ class Profile:
     sampling: fields of the job's block, only those that the source states; system: its own system message, for prompts
     that bring none, or None; system_role: `user` where it wants no system message, so that the prompt's opens the
     user's; stop_ids: ends of a response beside those that its own files name; context: tokens at most, None for
-    whatever its config.json says; bos: the token that its prompts begin with, None where they have none.
+    whatever its config.json says; bos: the token that its prompts begin with, None where they have none or where that
+    depends on the size.
     """
 
     names: str

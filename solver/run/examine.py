@@ -23,6 +23,7 @@ from solver.errors import (
     StoreError,
 )
 from solver.job import Job, PartlyReadError, load_job
+from solver.models.profiles import PROFILES
 from solver.prompts import PromptTemplate
 from solver.records import Message
 from solver.run.open import (
@@ -88,6 +89,12 @@ class Found:
         told = list(self.asked.table.notes) if self.asked else []
         if self.job.model.trust_remote_code and self.served is not None and self.served.model is not None:
             told.append("model.trust_remote_code is on: code from the model's directory runs in this process")
+        profile, tokenizer = PROFILES.get(self.settled.profile or ""), self.served.tokenizer if self.served else None
+        if profile and profile.bos and tokenizer and tokenizer.bos != tokenizer.specials.get(profile.bos, -1):
+            found = "none" if tokenizer.bos is None else f"the id {tokenizer.bos}"
+            told.append(
+                f"prompts of {self.settled.profile} begin with {profile.bos}; this tokenizer puts {found} first"
+            )
         return told
 
 
