@@ -122,8 +122,8 @@ class _Filling:
                 continue
             if key == "sampling.stop_token_ids" or (origin == DEFAULT and (self.name is None or stated)):
                 yield key
-        if self.name is None:
-            yield "prompt.chat"
+        if self.name is None and self.job.model.profile is None:
+            yield from ("model.profile", "prompt.chat")
 
     def _value(self, key: str, written: Any, wanted: Any) -> Any:
         """One value: the job's, else the profile's, else what the job has by default."""
