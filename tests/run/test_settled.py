@@ -261,6 +261,12 @@ def test_check_says_where_every_value_came_from(served: Desk) -> None:
     assert "sampling.temperature" in lines and "profile qwen3" in lines and "token ids" in lines
 
 
+def test_a_tokenizer_that_lacks_the_profile_s_bos_is_told_of(served: Desk) -> None:
+    wrong, right = (preview(read_job(served.job, [f"model.profile={name}"])) for name in ("skywork-o1", "internlm3"))
+    assert [note for note in wrong.notes if "begin with <|begin_of_text|>; this tokenizer puts the id 1 first" in note]
+    assert not [note for note in right.notes if "begin with" in note]
+
+
 def test_a_model_that_was_taken_away_does_not_make_the_run_another(
     served: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
