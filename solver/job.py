@@ -7,11 +7,9 @@ dataclasses; `strategy` and `engine` pass through as they stand, checked by the 
   the current directory. An override of a whole block (`-o sampling={n: 4}`) replaces it; a later one wins.
 - `strategy: NAME` is short for `{name: NAME}`, and `strategy: beta:0.95` for self-consistency with that stop rule.
 - `${VAR}` in text is read from the environment, and stays `${VAR}` in whatever is written or said about the job.
-- Two hashes of a job decide what may be reused: see `generation_fingerprint` and `canonical_hash`.
+- Two hashes of a job decide what may be reused: see fingerprint.py.
 """
 
-import hashlib
-import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -59,21 +57,28 @@ class InputBlock:
 @dataclass(frozen=True, slots=True)
 class ModelBlock:
     """Which model answers. source: `modelscope:OWNER/NAME`, `hf:OWNER/NAME` (`@REVISION` may follow) or an absolute
-    local path; short names are written out."""
+    local path; short names are written out.
+
+    profile: None: the one that the model is known to have; reasoning: the tags that it thinks in, () for none, None:
+    those of its profile, or of any family known.
+    """
 
     source: str = "modelscope:Shanghai_AI_Laboratory/internlm3-8b-instruct"
     revision: Text = "master"
     trust_remote_code: bool = False
+    profile: Text | None = None
+    reasoning: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PromptBlock:
     """How a problem is asked. template: a built-in name, or the absolute path of a Jinja file where it was written
-    with a slash or as *.jinja, *.jinja2, *.j2, *.txt; system: instead of the template's; chat: arguments of the
-    model's chat template."""
+    with a slash or as *.jinja, *.jinja2, *.j2, *.txt; system: instead of the template's; system_role: `user`: the
+    system message opens the user's; chat: arguments of the model's chat template."""
 
     template: Text = "o1-zh"
     system: str | None = None
+    system_role: Literal["system", "user"] = "system"
     chat: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -87,7 +92,8 @@ class OutputBlock:
 
 @dataclass(frozen=True, slots=True, repr=False)  # it may hold secrets
 class Job:
-    """Everything a run is told. n: samples per problem; unexpanded: what stood where the environment spoke."""
+    """Everything a run is told. n: samples per problem; unexpanded: what stood where the environment spoke; given: the
+    keys that the user wrote, two deep, and three below `prompt.chat`."""
 
     name: str
     source_path: Path
@@ -101,6 +107,7 @@ class Job:
     engine: Mapping[str, Any]
     output: OutputBlock
     unexpanded: Mapping[KeyPath, str] = field(default_factory=dict, compare=False)
+    given: frozenset[KeyPath] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,12 +162,12 @@ def load_job(path: str | Path, overrides: Sequence[str] = (), validators: Mappin
     for keys, part in parts:
         document.graft(keys, part)
         _lengthen_strategy(document)
-    file = Path(os.path.abspath(path))
+    file, given = Path(os.path.abspath(path)), _given(document.value)
     _fill(document, file)
     checked = _check(document, validators or {})
     if checked is None or document.found:
-        raise PartlyReadError(document.faults, _sound_part(document, file), frozenset(document.wrong))
-    return _job(checked, document, file)
+        raise PartlyReadError(document.faults, _sound_part(document, file, given), frozenset(document.wrong))
+    return _job(checked, document, file, given)
 
 
 class PartlyReadError(JobError):
@@ -174,7 +181,12 @@ class PartlyReadError(JobError):
         self.rest, self.wrong = rest, wrong
 
 
-def _sound_part(document: Document, file: Path) -> "Job | None":
+def _given(tree: Any) -> frozenset[KeyPath]:
+    keys = {path for path, _ in scalars(tree, ())}
+    return frozenset({path[:2] for path in keys} | {path[:3] for path in keys if path[:2] == ("prompt", "chat")})
+
+
+def _sound_part(document: Document, file: Path, given: frozenset[KeyPath]) -> "Job | None":
     known = {block.name for block in fields(_JobFile)}
     value = {key: block for key, block in document.value.items() if key in known - document.wrong}
     if "input" not in value:
@@ -183,7 +195,7 @@ def _sound_part(document: Document, file: Path) -> "Job | None":
     rest.unexpanded = {key: text for key, text in document.unexpanded.items() if key[0] in value}
     _fill(rest, file)
     checked = hold(rest, _JobFile)
-    return None if checked is None or rest.found else _job(checked, rest, file)
+    return None if checked is None or rest.found else _job(checked, rest, file, given)
 
 
 def _lengthen_strategy(document: Document) -> None:
@@ -254,7 +266,7 @@ def _absolute(document: Document, keys: KeyPath, directory: Path) -> str:
     return "/" + os.path.abspath(os.path.join(start, text)).lstrip("/")  # POSIX lets a leading `//` be
 
 
-def _job(checked: _JobFile, document: Document, file: Path) -> Job:
+def _job(checked: _JobFile, document: Document, file: Path, given: frozenset[KeyPath]) -> Job:
     blocks = {}
     for block, key in _PATHS:
         blocks[block] = getattr(checked, block)
@@ -263,6 +275,7 @@ def _job(checked: _JobFile, document: Document, file: Path) -> Job:
     sampling = asdict(checked.sampling)
     numbers = {key: sampling.pop(key) for key in ("n", "seed")}
     blocks |= {"strategy": checked.strategy, "engine": checked.engine, "unexpanded": document.unexpanded}
+    blocks["given"] = given
     return Job(checked.name, file, sampling=Sampling(**sampling), **numbers, **blocks)
 
 
@@ -285,32 +298,3 @@ def as_told(job: Job, block: str) -> Mapping[str, Any]:
     """A block of the job for human eyes: what came from the environment is `${VAR}` again."""
     told: Mapping[str, Any] = as_written(getattr(job, block), (block,), job.unexpanded)
     return told
-
-
-def canonical_hash(value: Any) -> str:
-    """128-bit BLAKE2b, in hex, of a JSON value's canonical text: sorted keys, no spaces, floats as `repr`.
-
-    Raises TypeError or ValueError for what JSON does not hold, NaN and infinities among it.
-    """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def generation_fingerprint(job: Job, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What changes the distribution of a run's samples, as dotted key -> JSON scalar.
-
-    From the job: all of `sampling` with its seed, but not n, max_tokens and logprobs; the system prompt and the
-    arguments of the chat template. Values that the environment had a part in stand as hashes.
-    facts: what only the caller knows: hashes of model content, tokenizer, chat template and prompt template text,
-    dtype, quantization, engine fields other than scheduling. Raises ValueError when one takes a job's key.
-    """
-    sampling = asdict(job.sampling) | {"seed": job.seed}
-    del sampling["max_tokens"], sampling["logprobs"]
-    told = {"sampling": sampling, "prompt": {"system": job.prompt.system, "chat": job.prompt.chat}}
-    ours = {".".join(keys): scalar for keys, scalar in scalars(told, ())}
-    known = {".".join(keys): scalar for name, fact in facts.items() for keys, scalar in scalars(fact, (name,))}
-    if taken := sorted(ours.keys() & known.keys()):
-        raise ValueError(f"facts take keys of the job: {taken}")
-    secret = {".".join(keys) for keys in job.unexpanded}
-    hidden = {key: f"blake2b:{canonical_hash(scalar)}" for key, scalar in (ours | known).items() if key in secret}
-    return ours | known | hidden

@@ -37,13 +37,24 @@ class PromptTemplate:
     source: str
     reads: tuple[str, ...]
     system: str | None = None
+    system_role: str = "system"
+
+    @property
+    def brings_system(self) -> bool:
+        """Whether it has a system message of its own."""
+        return "system" in _compiled(self.source).blocks
 
     def messages(self, problem: Problem) -> tuple[Message, ...]:
         """The chat messages for one problem.
 
         A problem given as a list of messages keeps them: the user block wraps its last user message,
-        and its own system message wins over the template's. Raises PromptError when rendering fails.
+        and its own system message wins over the template's. Where `system_role` is `user`, a system
+        message opens the first user message. Raises PromptError when rendering fails.
         """
+        turns = self._turns(problem)
+        return turns if self.system_role == "system" else _without_system(turns)
+
+    def _turns(self, problem: Problem) -> tuple[Message, ...]:
         turns = problem.values.get("problem")
         if not isinstance(turns, list | tuple):
             return self._ask(problem, dict(problem.values))
@@ -66,10 +77,20 @@ class PromptTemplate:
         return (*head, {"role": "user", "content": user})
 
 
-def load_template(name: str, system: str | None = None) -> PromptTemplate:
+def _without_system(turns: Sequence[Message]) -> tuple[Message, ...]:
+    """The same said by the user: for models that want no system message, or whose chat template refuses one."""
+    system = [turn["content"] for turn in turns if turn["role"] == "system"]
+    others = [dict(turn) for turn in turns if turn["role"] != "system"]
+    first = next(turn for turn in others if turn["role"] == "user")
+    first["content"] = "\n\n".join([*system, first["content"]])
+    return tuple(others)
+
+
+def load_template(name: str, system: str | None = None, system_role: str = "system") -> PromptTemplate:
     """Load a built-in template by name or a Jinja file by path.
 
-    `system` replaces the template's system message ("" removes it). Raises PromptError.
+    `system` replaces the template's system message ("" removes it); system_role: `user` where it is to open the
+    user's message. Raises PromptError.
     """
     source = _source(name)
     try:
@@ -82,7 +103,7 @@ def load_template(name: str, system: str | None = None) -> PromptTemplate:
     reads = tuple(sorted(meta.find_undeclared_variables(tree)))
     if not reads:
         raise PromptError([Fault(name, "reads no column", "Write {{ problem }} where the problem belongs")])
-    return PromptTemplate(Path(name).name, source, reads, system)
+    return PromptTemplate(Path(name).name, source, reads, system, system_role)
 
 
 def _source(name: str) -> str:

@@ -20,7 +20,19 @@ MODULES = frozenset(NAMES.values())
 
 FLOORS = [
     {"", "errors", "records", "redact", "answers"},  # "": the package itself, which imports when a name is used
-    {"job", "schema", "strict_yaml", "problems", "prompts", "models", "engine", "store", "votes", "progress"},
+    {
+        "job",
+        "fingerprint",
+        "schema",
+        "strict_yaml",
+        "problems",
+        "prompts",
+        "models",
+        "engine",
+        "store",
+        "votes",
+        "progress",
+    },
     {"strategies", "stats", "export", "grade"},
     {"run", "report"},
     {"cluster"},

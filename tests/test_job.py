@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from solver.errors import Fault, JobError
+from solver.fingerprint import canonical_hash, generation_fingerprint
 from solver.job import (
     InputBlock,
     Job,
@@ -22,8 +23,6 @@ from solver.job import (
     OutputBlock,
     PartlyReadError,
     PromptBlock,
-    canonical_hash,
-    generation_fingerprint,
     load_job,
     resolved,
 )
@@ -503,9 +502,10 @@ def test_every_default_is_written_out(write: Callable[..., str]) -> None:
     text = resolved(load_job(write(MINIMAL)), Path("runs/math"))
     fields = " ".join(line.split(":")[0].strip() for line in text.splitlines()[1:])
     assert fields == (
-        "name input path columns limit split on_bad_file model source revision trust_remote_code prompt template "
-        "system chat sampling n temperature top_p top_k min_p repetition_penalty presence_penalty frequency_penalty "
-        "max_tokens stop stop_token_ids logprobs seed strategy name engine kind output dir flush_seconds"
+        "name input path columns limit split on_bad_file model source revision trust_remote_code profile reasoning "
+        "prompt template system system_role chat sampling n temperature top_p top_k min_p repetition_penalty "
+        "presence_penalty frequency_penalty max_tokens stop stop_token_ids logprobs seed strategy name engine kind "
+        "output dir flush_seconds"
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from solver import job, prompts
 from solver.cli import cli
+from solver.models.profiles import PROFILES
 from solver.store import RESULTS, SAMPLES
 
 ROOT = Path(__file__).parents[1]
@@ -56,6 +57,19 @@ def test_every_job_field_is_told_and_no_other() -> None:
 def test_every_column_is_told_and_no_other(title: str, schema: object) -> None:
     table = README.split(f"**{title}**")[1].split("\n\n")[1]
     assert first_cells(table) == list(schema.names)  # type: ignore[attr-defined]
+
+
+def test_every_profile_is_told_with_its_job_and_no_other() -> None:
+    rows = [line.split("|") for line in section("Models and their profiles").splitlines() if line.startswith("| `")]
+    assert [re.findall(r"`([^`]+)`", row[1])[0] for row in rows] == list(PROFILES)
+    for row in rows:
+        profile = PROFILES[row[1].strip(" `")]
+        told = row[3].replace(",", "")
+        assert all(f"{profile.sampling[key]:g}" in told for key in profile.sampling if key not in ("top_k", "min_p"))
+        assert profile.context is None or f"{profile.context:,}" in row[6]
+        assert profile.reasoning is None or f"`{profile.reasoning[0]}`" in row[5]
+        jobs = re.findall(r"`([^`]+)`", row[2])
+        assert jobs and all((ROOT / "jobs" / f"{job}.yaml").is_file() for job in jobs)
 
 
 def test_every_template_is_told() -> None:

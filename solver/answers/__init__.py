@@ -11,7 +11,7 @@ Model text never reaches `eval`, `sympify` or `parse_expr`. Importing this costs
 pebble are only imported when the first residue appears, in worker processes.
 """
 
-from solver.answers.extract import DEFAULT_REASONING, Extracted, extract, reference
+from solver.answers.extract import DEFAULT_REASONING, Extracted, Tags, extract, reference
 from solver.answers.grader import Grader, classified, equivalent
 from solver.answers.keys import Key
 from solver.answers.reading import key
@@ -25,6 +25,7 @@ __all__ = [
     "Extracted",
     "Grader",
     "Key",
+    "Tags",
     "classified",
     "equivalent",
     "extract",

@@ -29,16 +29,19 @@ class Extracted:
     reasoning_end: int | None
 
 
-def extract(text: str, *, truncated: bool = False, reasoning: Tags | None = DEFAULT_REASONING) -> Extracted | None:
+def extract(
+    text: str, *, truncated: bool = False, reasoning: Tags | None = DEFAULT_REASONING, thinks: bool = False
+) -> Extracted | None:
     """The final answer of one response, or None when it states none.
 
     truncated: the response hit a cap, so only a complete box counts. reasoning: opening and closing tag of the
     model's reasoning block (the opening one may be missing, as it often belongs to the prompt); an unclosed block has
     no answer, and nothing inside one is read. The default knows the tags of every family in `reasoning.FAMILIES`;
-    None: the text has no such block.
+    None: the text has no such block. thinks: the model always reasons first, so that a cut response in which nothing
+    was closed is all reasoning, also where the opening tag belongs to the prompt.
     """
     begin, closed = spoken(text, reasoning)
-    if not closed:
+    if not closed or (thinks and truncated and not begin):
         return None
     found = _answer(text[begin:], truncated)
     return None if found is None else Extracted(*found, begin or None)

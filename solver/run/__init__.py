@@ -32,7 +32,7 @@ from solver.run.drive import Driver, Work
 from solver.run.examine import download, examine, read_job
 from solver.run.finish import Summary, finish, lines, shown
 from solver.run.log import LogFile, blot, discreet, variables, without_secrets
-from solver.run.open import Asked, Decisions, Say, Served, fingerprint, owed, read_input, read_model
+from solver.run.open import Asked, Decisions, Say, Served, fingerprint, owed, read_input, read_model, reasoning_of
 from solver.run.open import read_job as open_job
 from solver.run.place import look_at, short_of_room
 from solver.run.stop import Stop, breaking_off, listening
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Summary", "lines", "read_input", "read_job", "read_model", "revote", "run", "shown"]
 
-REVOTE_MAY_CHANGE = ("strategy", "sampling.n", "input.")
+REVOTE_MAY_CHANGE = ("strategy", "sampling.n", "input.", "model.reasoning")
 
 
 def run(
@@ -66,11 +66,11 @@ def run(
 def _run(job: Job, command: Sequence[str], *, verify: bool, say: Say, quiet: bool) -> Summary:
     found = examine(job, command)
     found.raise_faults()
-    asked = found.asked
-    assert asked is not None
     for note in found.notes():
         say(note)
-    served = download(found, say, live=not quiet)
+    found = download(job, found, command, say, live=not quiet)
+    job, asked, served = found.job, found.asked, found.served
+    assert asked is not None and served is not None
     with _going_on(command), Store.create_or_open(Path(job.output.dir), verify=verify) as store:
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
         for change in changes(store, job, asked.survey):
@@ -91,7 +91,7 @@ def revote(directory: Path, overrides: Sequence[str] = (), *, say: Say = lambda 
     """
     wrong = [text for text in overrides if not text.startswith(REVOTE_MAY_CHANGE)]
     if wrong:
-        what = "would change what was sampled; a revote may change strategy, sampling.n and input"
+        what = "would change what was sampled; a revote may change strategy, sampling.n, model.reasoning and input"
         raise JobError([Fault(f"-o {text}", what, "Run the changed job in a new directory") for text in wrong])
     with Store.read(directory):
         job = open_job(directory / "job.yaml", overrides)
@@ -270,6 +270,8 @@ class _Owner:
             grader=grader,
             context=self._engine.context,
             eager=lambda: driver.exhausted,
+            reasoning=reasoning_of(job)[0],
+            thinks=reasoning_of(job)[1],
             frozen=self._revote,
         )
 

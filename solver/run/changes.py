@@ -20,12 +20,15 @@ _EFFECTS = {
     "sampling.logprobs": "only new samples have it",
     "strategy.": "problems are decided anew, from the samples there are",
     "input.": "rows are known by their content",
+    "model.reasoning": "problems are decided anew, from the samples there are",
     "model.": "what it stands for is the same",
     "prompt.": "what it stands for is the same",
     "": "changes nothing that is sampled",
 }
 """What a field does, by how its key begins; those that are told apart by their values are in `_effect`."""
 _ABSENT = "not set"
+_LATER = ("model.profile", "model.reasoning", "prompt.system_role")
+"""Fields that jobs did not have at first: where they were absent, nothing was changed by their coming."""
 
 
 def changes(store: "Store", job: Job, survey: "Survey") -> list[str]:
@@ -39,7 +42,7 @@ def _fields_changed(directory: Path, job: Job) -> Iterator[str]:
         return
     for key in sorted(before.keys() | after.keys(), key=[*after, *before].index):
         old, new = before.get(key, _ABSENT), after.get(key, _ABSENT)
-        if old != new:
+        if old != new and not (old == _ABSENT and key.startswith(_LATER)):
             yield f"{key}: was {_shown(old)}, is now {_shown(new)}; {_effect(key, old, new)}"
 
 

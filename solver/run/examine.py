@@ -6,10 +6,11 @@ Nothing is written, nothing downloaded, no weights are loaded; `check` ends here
 
 import shlex
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from solver import engine
+from solver import engine, models
 from solver.errors import (
     Fault,
     FaultsError,
@@ -22,6 +23,7 @@ from solver.errors import (
     StoreError,
 )
 from solver.job import Job, PartlyReadError, load_job
+from solver.models.profiles import PROFILES
 from solver.prompts import PromptTemplate
 from solver.records import Message
 from solver.run.open import (
@@ -37,6 +39,7 @@ from solver.run.open import (
     read_template,
 )
 from solver.run.place import Place, look_at
+from solver.run.settled import Settled, settle
 from solver.store import fingerprint_faults
 
 SMALL = 256 * 2**20  # bytes of weights that are hashed to compare them with those of a run; more are left to the run
@@ -46,13 +49,14 @@ SMALL = 256 * 2**20  # bytes of weights that are hashed to compare them with tho
 class Found:
     """What a job leads to.
 
-    template, asked, served: None where there are faults, and `served` where the model must be downloaded first; no_ids:
-    why token ids are not known; uncompared: keys of the fingerprint that only the run itself can compare; errors: each
-    fault with the error it belongs to.
+    job: as settled; template, asked, served: None where there are faults, and `served` where the model must be
+    downloaded first; no_ids: why token ids are not known; uncompared: keys of the fingerprint that only the run itself
+    can compare; errors: each fault with the error it belongs to.
     """
 
     job: Job
     place: Place
+    settled: Settled
     template: PromptTemplate | None = None
     asked: Asked | None = None
     served: Served | None = None
@@ -85,6 +89,12 @@ class Found:
         told = list(self.asked.table.notes) if self.asked else []
         if self.job.model.trust_remote_code and self.served is not None and self.served.model is not None:
             told.append("model.trust_remote_code is on: code from the model's directory runs in this process")
+        profile, tokenizer = PROFILES.get(self.settled.profile or ""), self.served.tokenizer if self.served else None
+        if profile and profile.bos and tokenizer and tokenizer.bos != tokenizer.specials.get(profile.bos, -1):
+            found = "none" if tokenizer.bos is None else f"the id {tokenizer.bos}"
+            told.append(
+                f"prompts of {self.settled.profile} begin with {profile.bos}; this tokenizer puts {found} first"
+            )
         return told
 
 
@@ -100,12 +110,17 @@ def read_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
         raise JobError([*error.faults, *more]) from None
 
 
-def examine(job: Job, command: Sequence[str] = (), *, wrong: Collection[str] = ()) -> Found:
+def examine(
+    job: Job, command: Sequence[str] = (), *, wrong: Collection[str] = (), served: Served | None = None
+) -> Found:
     """Look at everything that a job names. Raises no fault: see `Found.raise_faults`.
 
-    command: the words of the run, to tell how to run elsewhere; wrong: blocks that cannot be relied on.
+    command: the words of the run, to tell how to run elsewhere; wrong: blocks that cannot be relied on; served: the
+    model, where it was just brought here.
     """
-    found = Found(job, look_at(Path(job.output.dir)))
+    found = Found(job, look_at(Path(job.output.dir)), Settled(job), served=served)
+    of_model = [] if {"model", "engine"} & set(wrong) else _serve(found)
+    job = found.job
     of_template: list[Fault] = []
     of_table: list[Fault] = []
     if "prompt" not in wrong:
@@ -114,8 +129,7 @@ def examine(job: Job, command: Sequence[str] = (), *, wrong: Collection[str] = (
         found.asked = read_table(job, found.template, of_table)
     found.note(PromptError, of_template)
     found.note(InputError, of_table)
-    if not {"model", "engine"} & set(wrong):
-        _serve(found)
+    found.errors += of_model
     if found.place.fault is not None and not {"output", "name"} & set(wrong):
         found.note(JobError, [found.place.fault])
     if found.asked is not None and not wrong:
@@ -124,35 +138,46 @@ def examine(job: Job, command: Sequence[str] = (), *, wrong: Collection[str] = (
     return found
 
 
-def download(found: Found, say: Say, *, live: bool = False) -> Served:
-    """The model of a job without faults, pulled here if it was not. Raises FaultsError or MachineError.
+def download(job: Job, found: Found, command: Sequence[str], say: Say, *, live: bool = False) -> Found:
+    """What a job without faults leads to once its model is here: its files may settle more than its name did.
 
-    live: show the download on a terminal.
+    job: as it was written; live: show the download on a terminal. Raises FaultsError or MachineError.
     """
-    assert found.asked is not None
-    here = found.served is not None and (found.served.model is None or found.served.model.pulled)
-    served = found.served if here else read_model(found.job, download=True, say=say, live=live)
-    assert served is not None
-    if not here:
-        found.served = served
-        first_prompt(found.asked, served)
-    return served
+    if found.served is not None and (found.served.model is None or found.served.model.pulled):
+        return found
+    found = examine(job, command, served=read_model(job, download=True, say=say, live=live))
+    found.raise_faults()
+    return found
 
 
-def _serve(found: Found) -> None:
-    """The model as far as it is here, and the engine's own files."""
-    job = found.job
+def _serve(found: Found) -> list[tuple[type[FaultsError], Fault]]:
+    """The model as far as it is here, and the engine's own files; then what they settle of the job."""
+    job, faults = found.job, Found(found.job, found.place, found.settled)
     try:
-        found.served = read_model(job, download=False)
+        found.served = found.served or read_model(job, download=False)
         if found.served is None:
             found.no_ids = "are known once the model's tokenizer is here; `solver run` downloads the model"
         engine.distribution(job.engine, found.served.model if found.served else None)
     except ModelError as error:
-        found.note(ModelError, error.faults)
+        faults.note(ModelError, error.faults)
     except FaultsError as error:
-        found.note(JobError, error.faults)
+        faults.note(JobError, error.faults)
     except MachineError as error:  # the tokenizer wants a package that only an engine extra brings
         found.no_ids = f"are not known here: {error}"
+    served = found.served or Served()
+    source = served.tokenizer.template_source if served.tokenizer else ""
+    found.settled = settle(job, served.model or _here(job), source)
+    found.job = found.settled.job
+    return faults.errors
+
+
+def _here(job: Job) -> models.LocalModel | None:
+    """A model whose tokenizer cannot be read here: its configuration can."""
+    if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
+        return None
+    with suppress(ModelError):
+        return models.find(job.model.source, job.model.revision)
+    return None
 
 
 def _prompt(found: Found) -> None:
@@ -162,6 +187,11 @@ def _prompt(found: Found) -> None:
         found.messages, found.token_ids = first_prompt(found.asked, found.served or Served())
     except FaultsError as error:
         found.note(type(error), error.faults)
+
+
+def _draws(key: str) -> bool:
+    """Whether a value decides how tokens are drawn, and so is a part of the fingerprint."""
+    return key.startswith(("prompt.", "sampling.")) and key not in ("sampling.max_tokens", "sampling.logprobs")
 
 
 def _compare(found: Found, command: Sequence[str]) -> None:
@@ -175,6 +205,7 @@ def _compare(found: Found, command: Sequence[str]) -> None:
     found.uncompared = [key for key in wanted if key not in new]
     if needs_model and served.model is None:
         found.uncompared = [*found.uncompared, "engine.dtype"]
+    found.uncompared = [*found.uncompared, *(key for key in sorted(found.settled.open) if _draws(key))]
     elsewhere = f"{shlex.join(command)} -o output.dir=NEW_DIRECTORY"
     try:
         found.note(FingerprintError, fingerprint_faults(found.place.path, new, elsewhere, found.uncompared))

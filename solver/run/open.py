@@ -14,7 +14,9 @@ import numpy as np
 
 from solver import answers, engine, models, strategies, votes
 from solver.errors import Fault, FaultsError, JobError, ModelError
-from solver.job import Job, canonical_hash, generation_fingerprint, load_job
+from solver.fingerprint import canonical_hash, generation_fingerprint
+from solver.job import Job, load_job
+from solver.models import profiles
 from solver.models.content import model_facts
 from solver.models.tokenizer import Tokenizer, load_tokenizer
 from solver.problems import InputSpec, problems
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from solver.problems import Survey, Table
 
 VALIDATORS: Mapping[str, Callable[[Mapping[str, Any]], Sequence[Fault]]] = {
+    "model": profiles.validate,
     "strategy": strategies.validate,
     "engine": engine.validate,
 }
@@ -73,7 +76,7 @@ def read_input(job: Job) -> Asked:
 def read_template(job: Job, faults: list[Fault]) -> PromptTemplate | None:
     """The template of a job, or None and its faults."""
     try:
-        return load_template(job.prompt.template, job.prompt.system)
+        return load_template(job.prompt.template, job.prompt.system, job.prompt.system_role)
     except FaultsError as error:
         faults += error.faults
         return None
@@ -182,8 +185,22 @@ def fingerprint(asked: Asked, served: Served, *, at_most: int | None = None) -> 
     return generation_fingerprint(job, facts | engine.distribution(job.engine, served.model))
 
 
+def reasoning_of(job: Job) -> tuple[answers.Tags | None, bool]:
+    """The tags that responses are read by, and whether the model is known to think in them (see `answers.extract`)."""
+    tags = job.model.reasoning
+    if tags is None:
+        return answers.DEFAULT_REASONING, False
+    return ((tags[0], tags[1]), True) if tags else (None, False)
+
+
 def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _told(job: Job) -> Any:
+    """Reasoning tags as a part of `decision`: what it was before a job could name any, where it names none."""
+    tags, thinks = reasoning_of(job)
+    return [*tags, "thinks"] if tags and thinks else tags
 
 
 class Decisions:
@@ -196,7 +213,7 @@ class Decisions:
     """
 
     def __init__(self, job: Job, strategy: Strategy, survey: "Survey", *, revote: bool) -> None:
-        versions = {"answers": answers.VERSION, "votes": votes.VERSION, "reasoning": answers.DEFAULT_REASONING}
+        versions = {"answers": answers.VERSION, "votes": votes.VERSION, "reasoning": _told(job)}
         self._rules = _number(canonical_hash({"strategy": dict(strategy.parameters), "versions": versions}))
         self._caps = _number(canonical_hash([job.sampling.max_tokens, job.engine.get("max_model_len")]))
         self._revote, self._survey = revote, survey

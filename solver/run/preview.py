@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from solver.store import Store
 
 LOOKED_AT = 20_000  # problems whose prompt is encoded and whose reference is graded
 SHOWN_IDS = 24
+SHOWN_VALUE = 40  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,14 @@ class Preview:
     """What was found. Token ids and lengths are None without a tokenizer; lengths are over the problems looked at.
 
     done: problems that the run directory has current results of already; changed: what is different since its last
-    run; uncompared: what of its samples' kind cannot be compared yet; held: who writes to it now.
+    run; uncompared: what of its samples' kind cannot be compared yet; held: who writes to it now; values: every setting
+    as (dotted key, value, where it came from); open: those that the model's files may change once they are here.
     """
 
     job: Job
+    profile: str | None
+    values: Sequence[tuple[str, Any, str]]
+    open: Collection[str]
     rows: int
     done: int
     changed: Sequence[str]
@@ -72,7 +78,10 @@ class Preview:
         told |= {"token_ids": None if self.token_ids is None else list(self.token_ids)}
         told |= {"too_long": list(self.too_long), "ungradable": list(self.ungradable)}
         told |= {"done": self.done, "changed": list(self.changed), "uncompared": list(self.uncompared)}
-        told |= {"held": self.held, "warning": self.warning}
+        told |= {"held": self.held, "warning": self.warning, "profile": self.profile}
+        told["values"] = {
+            key: {"value": value, "from": origin, "may_change": key in self.open} for key, value, origin in self.values
+        }
         return told | {"samples": self.samples, "most_tokens": self.most_tokens}
 
     def lines(self) -> list[str]:
@@ -82,8 +91,8 @@ class Preview:
         out += [f"input      {shown(Path(job.input.path))}", *(f"           {note}" for note in self.notes)]
         out += self._references()
         out += [f"model      {self.model}"]
+        out += self._values()
         out += [
-            f"sampling   {_sampling(job)}",
             f"strategy   {_block(as_told(job, 'strategy'))}",
             f"engine     {_block(as_told(job, 'engine'))}",
         ]
@@ -93,6 +102,14 @@ class Preview:
         out += [f"at most    {self.most_tokens:,} output tokens (about {need:,.2f} GiB on disk) if all hit their cap"]
         out += ["", "first prompt:", *(line for turn in self.messages for line in _turn(turn))]
         return out + self._ids()
+
+    def _values(self) -> list[str]:
+        """Every setting, and where it came from."""
+        out = []
+        for key, value, origin in self.values:
+            may = "; its files may change it" if key in self.open else ""
+            out.append(f"           {key:<27} {_value(value):<{SHOWN_VALUE}} {origin}{may}".rstrip())
+        return ["settings", *out]
 
     def _place(self) -> list[str]:
         """Where the run writes, and what is there."""
@@ -133,7 +150,7 @@ def preview(job: Job, command: Sequence[str] = ()) -> Preview:
     """
     found = examine(job, command)
     found.raise_faults()
-    asked, served = found.asked, found.served or Served()
+    job, asked, served = found.job, found.asked, found.served or Served()
     assert asked is not None
     first = list(itertools.islice(problems(asked.table, asked.survey), LOOKED_AT))
     longest, too_long, context = _measure(asked, served, first)
@@ -142,6 +159,9 @@ def preview(job: Job, command: Sequence[str] = ()) -> Preview:
     done, changed = _begun(found, asked)
     return Preview(
         job=job,
+        profile=found.settled.profile,
+        values=tuple(found.settled.values(served.model)),
+        open=found.settled.open,
         rows=asked.survey.rows,
         done=done,
         changed=changed,
@@ -174,7 +194,9 @@ def _begun(found: Found, asked: Asked) -> tuple[int, list[str]]:
     try:
         with Store.read(found.place.path) as store:
             wanted = owed(decisions, store.done_rows)
-            return len(wanted) - int(wanted.sum()), changes(store, job, asked.survey)
+            unsure = found.settled.open
+            told = [line for line in changes(store, job, asked.survey) if line.partition(":")[0] not in unsure]
+            return len(wanted) - int(wanted.sum()), told
     except StoreError as error:
         return 0, [str(error)]
 
@@ -219,11 +241,10 @@ def _ungradable(referenced: Sequence[Problem]) -> list[str]:
     return [f"{p.id}: {p.reference}" for p, known in zip(residue, asyncio.run(graded()), strict=True) if known is None]
 
 
-def _sampling(job: Job) -> str:
-    s = job.sampling
-    return (
-        f"temperature {s.temperature:g}, top_p {s.top_p:g}, top_k {s.top_k}, max_tokens {s.max_tokens}, seed {job.seed}"
-    )
+def _value(value: Any) -> str:
+    """On one line, cut where it is long."""
+    text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return text if len(text) <= SHOWN_VALUE else f"{text[: SHOWN_VALUE - 4]} ..."
 
 
 def _block(block: Mapping[str, Any]) -> str:

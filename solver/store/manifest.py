@@ -156,7 +156,7 @@ def fingerprint_faults(
 ) -> list[Fault]:
     """A fault per key in which a run directory's samples differ from `new`; none where it holds no fingerprint.
 
-    unknown: keys that cannot be compared yet. Raises StoreError for a fingerprint that is not JSON.
+    unknown: keys that cannot be compared yet, and all below them. Raises StoreError for what is not JSON.
     """
     old = read_json(Layout(run).fingerprint)
     if old is None:
@@ -164,8 +164,8 @@ def fingerprint_faults(
     before, after = _flat(old), _flat(json.loads(json.dumps(new)))
     differing = sorted(
         key
-        for key in (before.keys() | after.keys()) - set(unknown)
-        if before.get(key, _ABSENT) != after.get(key, _ABSENT)
+        for key in before.keys() | after.keys()
+        if before.get(key, _ABSENT) != after.get(key, _ABSENT) and not any(_under(key, known) for known in unknown)
     )
     fix = f"{run} keeps its samples, all of one kind. To draw the new kind: {command_for_new_dir}"
     return [
@@ -175,6 +175,10 @@ def fingerprint_faults(
 
 
 _ABSENT = "absent"
+
+
+def _under(key: str, block: str) -> bool:
+    return key == block or key.startswith(f"{block}.")
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

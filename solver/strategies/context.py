@@ -42,8 +42,8 @@ class Setting:
 
     ask: the driver's way to the engine; abort: ends one unfinished request; record: hands a sample to
     the writer; context: the engine's limit in tokens or None; eager: True once no unstarted problem is
-    left, when holding samples back saves nothing any more; frozen: stored samples answer whatever the caps
-    are now (revote).
+    left, when holding samples back saves nothing any more; reasoning, thinks: see `answers.extract`; frozen: stored
+    samples answer whatever the caps are now (revote).
     """
 
     ask: Ask
@@ -58,6 +58,7 @@ class Setting:
     context: int | None = None
     eager: Callable[[], bool] = lambda: False
     reasoning: tuple[str, str] | None = answers.DEFAULT_REASONING
+    thinks: bool = False
     frozen: bool = False
 
 
@@ -153,7 +154,8 @@ class Context:
         if not sample.usable:
             return None
         truncated = sample.status is Status.TRUNCATED
-        return answers.extract(sample.text, truncated=truncated, reasoning=self._setting.reasoning)
+        tags, thinks = self._setting.reasoning, self._setting.thinks
+        return answers.extract(sample.text, truncated=truncated, reasoning=tags, thinks=thinks)
 
     def candidate(self, *samples: Sample, weight: float = 1.0, marks: Sequence[str] = ()) -> Candidate:
         """A full response made of these samples in order; the last one's text holds its answer."""
