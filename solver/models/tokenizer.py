@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ from solver.records import Message
 
 NAMED: Sequence[str] = ("bos_token", "eos_token", "pad_token", "unk_token")  # what chat templates may call by name
 TAG = re.compile(r"</?[A-Za-z][\w-]*>")
+REMEMBERED = 64  # texts between control strings whose ids are kept: system messages, and problems asked many times
 MARK = "\ue000{}\ue001"  # private-use characters stand in for control strings inside contents
 MARKED = re.compile("\ue000(\\d+)\ue001")
 
@@ -124,10 +126,16 @@ class FastCodec:
         from tokenizers import Tokenizer as Rust
 
         self._rust = Rust.from_file(str(path))
+        self._control = self.specials
+        self._between = self._cuts()
+        self._segment = lru_cache(maxsize=REMEMBERED)(self._ids)
 
     def encode(self, text: str, *, plain: bool) -> list[int]:
         self._rust.encode_special_tokens = plain
-        return list(self._rust.encode(text, add_special_tokens=False).ids)
+        if plain or self._between is None:
+            return list(self._ids(text))
+        parts = self._between.split(text)
+        return [i for at, part in enumerate(parts) for i in ((self._control[part],) if at % 2 else self._segment(part))]
 
     def decode(self, batch: Sequence[Sequence[int]]) -> list[str]:
         return list(self._rust.decode_batch([list(ids) for ids in batch], skip_special_tokens=False))
@@ -141,6 +149,29 @@ class FastCodec:
     def adds(self) -> list[int]:
         """Ids that the tokenizer itself puts before a text."""
         return list(self._rust.encode("").ids)
+
+    def _ids(self, text: str) -> tuple[int, ...]:
+        return tuple(self._rust.encode(text, add_special_tokens=False).ids)
+
+    def _cuts(self) -> re.Pattern[str] | None:
+        """Control strings, where what stands between two of them is encoded alike wherever it stands; else None.
+
+        So it is where nothing looks beyond one character before the vocabulary does, as in a prepared InternLM3: then
+        the system message, the same in every prompt, need be encoded only once.
+        """
+        from tokenizers.normalizers import Replace
+
+        tokens = [token for token in self._rust.get_added_tokens_decoder().values() if token.special]
+        strips = any(token.lstrip or token.rstrip or token.single_word or token.normalized for token in tokens)
+        if (
+            self._rust.pre_tokenizer is not None
+            or not isinstance(self._rust.normalizer, Replace)
+            or strips
+            or not tokens
+        ):
+            return None
+        names = sorted(self._control, key=len, reverse=True)
+        return re.compile(f"({'|'.join(map(re.escape, names))})")
 
 
 class SlowCodec:

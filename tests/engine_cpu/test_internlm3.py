@@ -1,4 +1,4 @@
-"""InternLM3 as published on the real engine: its own code is never run, and without the preparation it would have to be.
+"""InternLM3 as published on the real engine: its own code is never run; unprepared, it would have to be.
 
 One engine start. The model is small, its weights are random.
 """
@@ -46,7 +46,7 @@ def ran(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_run_generates_through_the_prepared_view_and_runs_none_of_the_model_s_code(home: Path, ran: Path) -> None:
-    code, out, err = finish(solver("run", "job.yaml", cwd=home))
+    code, _, err = finish(solver("run", "job.yaml", cwd=home))
     assert code == 0, err
     rows = pq.read_table(home / "out" / "samples").to_pylist()
     assert len(rows) == 4 and {row["status"] for row in rows} <= {"truncated", "ok"}
