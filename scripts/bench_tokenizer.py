@@ -122,7 +122,7 @@ def _time(fast: Any, slow: Any) -> None:
 
 def _work(tokenizer: Any, turns: Any, new: Any, said: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "encode", lambda: [tokenizer.prompt(turn) for turn in turns]
-    yield "new texts", lambda: [tokenizer.codec.encode(text, plain=True) for text in new]
+    yield "new texts", lambda: [tokenizer.codec.encode(text, plain=False) for text in new]
     yield "decode", lambda: tokenizer.decode(said)
 
 

@@ -90,13 +90,12 @@ class Tokenizer:
         """Replace control strings (and stray marks) by numbered marks, so that no template can revive them."""
         if not self.specials:
             return content
-        pattern = "|".join(re.escape(name) for name in sorted(self.specials, key=len, reverse=True))
 
         def put(match: re.Match[str]) -> str:
             contents.append(match.group())
             return MARK.format(len(contents) - 1)
 
-        return re.sub(f"{pattern}|[\ue000\ue001]", put, content)
+        return _any_of((*self.specials, "\ue000", "\ue001")).sub(put, content)
 
     def _plain(self, text: str) -> list[int]:
         """Ids of a control string as ordinary text, character by character where the codec insists on the token."""
@@ -117,6 +116,12 @@ class Tokenizer:
             found = f"{ids.count(self.bos)} beginning-of-sequence tokens in the prompt, wanted 1"
             raise PromptError([Fault("chat template", found, "The template must emit it once at most")])
         return ids
+
+
+@lru_cache(maxsize=16)
+def _any_of(names: tuple[str, ...]) -> re.Pattern[str]:
+    """One of the names, the longest that stands there, as a group."""
+    return re.compile(f"({'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))})")
 
 
 class FastCodec:
@@ -170,8 +175,7 @@ class FastCodec:
             or not tokens
         ):
             return None
-        names = sorted(self._control, key=len, reverse=True)
-        return re.compile(f"({'|'.join(map(re.escape, names))})")
+        return _any_of(tuple(self._control))
 
 
 class SlowCodec:
