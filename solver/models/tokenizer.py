@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,7 @@ from solver.records import Message
 
 NAMED: Sequence[str] = ("bos_token", "eos_token", "pad_token", "unk_token")  # what chat templates may call by name
 TAG = re.compile(r"</?[A-Za-z][\w-]*>")
+REMEMBERED = 64  # texts between control strings whose ids are kept: system messages, and problems asked many times
 MARK = "\ue000{}\ue001"  # private-use characters stand in for control strings inside contents
 MARKED = re.compile("\ue000(\\d+)\ue001")
 
@@ -88,13 +90,12 @@ class Tokenizer:
         """Replace control strings (and stray marks) by numbered marks, so that no template can revive them."""
         if not self.specials:
             return content
-        pattern = "|".join(re.escape(name) for name in sorted(self.specials, key=len, reverse=True))
 
         def put(match: re.Match[str]) -> str:
             contents.append(match.group())
             return MARK.format(len(contents) - 1)
 
-        return re.sub(f"{pattern}|[\ue000\ue001]", put, content)
+        return _any_of((*self.specials, "\ue000", "\ue001")).sub(put, content)
 
     def _plain(self, text: str) -> list[int]:
         """Ids of a control string as ordinary text, character by character where the codec insists on the token."""
@@ -117,6 +118,12 @@ class Tokenizer:
         return ids
 
 
+@lru_cache(maxsize=16)
+def _any_of(names: tuple[str, ...]) -> re.Pattern[str]:
+    """One of the names, the longest that stands there, as a group."""
+    return re.compile(f"({'|'.join(map(re.escape, sorted(names, key=len, reverse=True)))})")
+
+
 class FastCodec:
     """tokenizer.json through the `tokenizers` library; needs no torch."""
 
@@ -124,10 +131,16 @@ class FastCodec:
         from tokenizers import Tokenizer as Rust
 
         self._rust = Rust.from_file(str(path))
+        self._control = self.specials
+        self._between = self._cuts()
+        self._segment = lru_cache(maxsize=REMEMBERED)(self._ids)
 
     def encode(self, text: str, *, plain: bool) -> list[int]:
         self._rust.encode_special_tokens = plain
-        return list(self._rust.encode(text, add_special_tokens=False).ids)
+        if plain or self._between is None:
+            return list(self._ids(text))
+        parts = self._between.split(text)
+        return [i for at, part in enumerate(parts) for i in ((self._control[part],) if at % 2 else self._segment(part))]
 
     def decode(self, batch: Sequence[Sequence[int]]) -> list[str]:
         return list(self._rust.decode_batch([list(ids) for ids in batch], skip_special_tokens=False))
@@ -141,6 +154,28 @@ class FastCodec:
     def adds(self) -> list[int]:
         """Ids that the tokenizer itself puts before a text."""
         return list(self._rust.encode("").ids)
+
+    def _ids(self, text: str) -> tuple[int, ...]:
+        return tuple(self._rust.encode(text, add_special_tokens=False).ids)
+
+    def _cuts(self) -> re.Pattern[str] | None:
+        """Control strings, where what stands between two of them is encoded alike wherever it stands; else None.
+
+        So it is where nothing looks beyond one character before the vocabulary does, as in a prepared InternLM3: then
+        the system message, the same in every prompt, need be encoded only once.
+        """
+        from tokenizers.normalizers import Replace
+
+        tokens = [token for token in self._rust.get_added_tokens_decoder().values() if token.special]
+        strips = any(token.lstrip or token.rstrip or token.single_word or token.normalized for token in tokens)
+        if (
+            self._rust.pre_tokenizer is not None
+            or not isinstance(self._rust.normalizer, Replace)
+            or strips
+            or not tokens
+        ):
+            return None
+        return _any_of(tuple(self._control))
 
 
 class SlowCodec:

@@ -1,7 +1,8 @@
 """Examine: whatever a run would read or write, looked at before anything is loaded or made, and every fault of it.
 
 In: a job (or what could be read of one). Out: `Found`, which carries what was read and raises its faults together.
-Nothing is written, nothing downloaded, no weights are loaded; `check` ends here and `run` begins here.
+Nothing is written but caches (a prepared view of the model, hashes of weights), nothing is downloaded, no weights are
+loaded; `check` ends here and `run` begins here.
 """
 
 import shlex
@@ -23,6 +24,7 @@ from solver.errors import (
     StoreError,
 )
 from solver.job import Job, PartlyReadError, load_job
+from solver.models import internlm3
 from solver.models.profiles import PROFILES
 from solver.prompts import PromptTemplate
 from solver.records import Message
@@ -87,8 +89,10 @@ class Found:
     def notes(self) -> list[str]:
         """What does not stop a run but should be known."""
         told = list(self.asked.table.notes) if self.asked else []
-        if self.job.model.trust_remote_code and self.served is not None and self.served.model is not None:
+        if self.job.model.trust_remote_code and self.job.engine.get("kind", "vllm") in engine.NEEDS_MODEL:
             told.append("model.trust_remote_code is on: code from the model's directory runs in this process")
+            if self.served is not None and self.served.model is not None and internlm3.wants_view(self.served.model):
+                told.append("InternLM3 does not need it: without it the run uses a prepared view and is faster")
         profile, tokenizer = PROFILES.get(self.settled.profile or ""), self.served.tokenizer if self.served else None
         if profile and profile.bos and tokenizer and tokenizer.bos != tokenizer.specials.get(profile.bos, -1):
             found = "none" if tokenizer.bos is None else f"the id {tokenizer.bos}"

@@ -16,7 +16,7 @@ from solver import answers, engine, models, strategies, votes
 from solver.errors import Fault, FaultsError, JobError, ModelError
 from solver.fingerprint import canonical_hash, generation_fingerprint
 from solver.job import Job, load_job
-from solver.models import profiles
+from solver.models import internlm3, profiles
 from solver.models.content import model_facts
 from solver.models.tokenizer import Tokenizer, load_tokenizer
 from solver.problems import InputSpec, problems
@@ -113,6 +113,7 @@ class Served:
 def read_model(job: Job, *, download: bool, say: Say = lambda _: None, live: bool = False) -> Served | None:
     """The model and tokenizer of a job; None when it would have to be downloaded and `download` is False.
 
+    A model that would run code of its own is given as its prepared view instead, unless the job trusts it.
     live: show the download on a terminal. Raises ModelError or MachineError.
     """
     if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
@@ -123,7 +124,9 @@ def read_model(job: Job, *, download: bool, say: Say = lambda _: None, live: boo
         return None
     faults = [*_weights_faults(job, model), *_context_faults(job, model)]
     try:
+        model = model if job.model.trust_remote_code else internlm3.prepared(model, say)
         tokenizer = load_tokenizer(model, job.model.trust_remote_code)
+        faults += internlm3.id_faults(model, tokenizer)
     except ModelError as error:
         faults += error.faults
     if faults:

@@ -12,6 +12,7 @@ from solver import answers, engine, strategies
 from solver.answers import Grader
 from solver.errors import StoreError
 from solver.job import Job, as_told
+from solver.models import internlm3
 from solver.problems import problems
 from solver.records import Message, Problem
 from solver.run.changes import changes
@@ -205,7 +206,8 @@ def _model(job: Job, served: Served) -> str:
     if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
         return "none: the engine needs none"
     if served.model is not None:
-        return f"{job.model.source}, in {served.model.path}"
+        how = ", prepared: it runs no code of its own" if internlm3.is_prepared(served.model) else ""
+        return f"{job.model.source}, in {served.model.path}{how}"
     return f"{job.model.source}, not on this machine yet"
 
 
