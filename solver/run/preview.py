@@ -2,8 +2,9 @@
 
 import asyncio
 import itertools
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from solver.answers import Grader
 from solver.errors import StoreError
 from solver.job import Job, as_told
 from solver.problems import problems
-from solver.records import Message, Problem
+from solver.records import Message, Problem, Sampling
 from solver.run.changes import changes
 from solver.run.examine import Found, examine
 from solver.run.finish import shown
@@ -89,14 +90,14 @@ class Preview:
         ]
         out += self._lengths()
         out += self._place()
-        need = self.most_tokens * TOKEN_BYTES / 2**30
-        out += [f"at most    {self.most_tokens:,} output tokens (about {need:,.2f} GiB on disk) if all hit their cap"]
+        need = _size(self.most_tokens * TOKEN_BYTES)
+        out += [f"at most    {self.most_tokens:,} output tokens (about {need} on disk) if all hit their cap"]
         out += ["", "first prompt:", *(line for turn in self.messages for line in _turn(turn))]
         return out + self._ids()
 
     def _place(self) -> list[str]:
         """Where the run writes, and what is there."""
-        out = [f"output     {shown(Path(self.job.output.dir))}, {self.free_bytes / 2**30:,.1f} GiB free"]
+        out = [f"output     {shown(Path(self.job.output.dir))}, {_size(self.free_bytes)} free"]
         if self.done or self.changed:
             out += [f"           goes on: {self.done:,} of {self.rows:,} problems are done"]
         out += [f"           {change}" for change in self.changed]
@@ -220,10 +221,17 @@ def _ungradable(referenced: Sequence[Problem]) -> list[str]:
 
 
 def _sampling(job: Job) -> str:
-    s = job.sampling
-    return (
-        f"temperature {s.temperature:g}, top_p {s.top_p:g}, top_k {s.top_k}, max_tokens {s.max_tokens}, seed {job.seed}"
-    )
+    """What is always of interest, and whatever else is not as usual."""
+    told, usual = asdict(job.sampling), asdict(Sampling())
+    shown_always = ("temperature", "top_p", "top_k", "max_tokens")
+    names = [name for name in told if name in shown_always or told[name] != usual[name]]
+    fields = [f"{name} {told[name]:g}" if isinstance(told[name], float) else f"{name} {told[name]}" for name in names]
+    return ", ".join([*fields, f"seed {job.seed}"])
+
+
+def _size(number: float) -> str:
+    """Bytes for human eyes."""
+    return f"{number / 2**30:,.1f} GiB" if number >= 2**30 else f"{math.ceil(number / 2**20):,} MiB"
 
 
 def _block(block: Mapping[str, Any]) -> str:
