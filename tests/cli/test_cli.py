@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from multiprocessing import forkserver
 from typing import Any
 
+import pytest
 from desk import Desk, environment, solver
 
+from solver.cli import main
+from solver.run import read_job
 from solver.store import Store
 
 ROWS = [{"id": f"p{i}", "problem": f"What is {i}?", "answer": str(i)} for i in range(40)]
@@ -144,3 +148,20 @@ def test_check_says_what_a_run_would_do_and_writes_nothing(desk: Desk) -> None:
     assert "top_k 40, repetition_penalty 1.005, max_tokens 512, seed 0" in told.stdout, "what is set is told"
     assert "2,048 output tokens (about 1 MiB on disk)" in told.stdout
     assert sorted(path.name for path in desk.home.iterdir()) == ["job.yaml", "problems.jsonl", "replies.json"]
+
+
+def test_check_lets_grading_workers_load_while_it_reads(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading sympy after everything else took `check` to 3 s: here the server is there before the job is read."""
+    desk.lay([{"problem": "Why?", "answer": "2\\sqrt{3}"}], ["x"])
+    order: list[str] = []
+
+    def reading(*given: Any) -> Any:
+        order.append("read" if forkserver._forkserver._forkserver_pid else "read without workers")  # type: ignore[attr-defined]
+        return read_job(*given)
+
+    monkeypatch.chdir(desk.home)
+    monkeypatch.setattr("solver.run.read_job", reading)
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    with pytest.raises(SystemExit, match="0"):
+        main(["check", "job.yaml"])
+    assert order == ["read"]
