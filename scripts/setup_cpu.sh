@@ -104,7 +104,7 @@ explain() { # step that failed: one line from its log, then the end
     [ -n "$last" ] || last=$(tail -n 1 "$log" | cut -c 1-300)
     if disk_is_full; then
         die 4 "disk full while $1: $here needs about $need_mib MiB, pip about 1 GiB in ${TMPDIR:-/tmp} (log: $log)"
-    elif grep -Eqi 'connection|name resolution|timed out|unreachable|proxyerror|sslerror' "$log"; then
+    elif grep -Eqi 'connection|name resolution|timed out|unreachable|proxyerror|sslerror|from versions: none' "$log"; then
         die 4 "no package index reached while $1: check the network, or set PIP_INDEX_URL to one that answers (log: $log): $last"
     fi
     die 4 "failed while $1 (log: $log): $last"

@@ -1,11 +1,14 @@
 """What a run says while it works: one live line on a terminal, a plain line every 30 s elsewhere.
 
-The driver counts into `Counters`; `Progress` reads them on its own clock and writes to standard error.
+The driver counts into `Counters`; `Progress` reads them on its own clock and writes to standard error. The live line
+takes as many rows as the terminal is narrow, and makes room for whatever else is said (`Progress.around`).
 """
 
 import asyncio
+import os
 import sys
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TextIO
@@ -15,7 +18,8 @@ from solver.records import Result, Sample, Status
 LIVE_SECONDS = 0.5
 PLAIN_SECONDS = 30.0
 WINDOW_SECONDS = 10.0  # the rate "now" is over this long
-MAX_WIDTH = 160
+USUAL_WIDTH = 80  # of a terminal that does not tell
+SEPARATOR = " · "
 
 
 @dataclass(slots=True)
@@ -57,13 +61,14 @@ class Counters:
 
 
 class Progress:
-    """Shows counters until `stop`. `quiet` shows nothing."""
+    """Shows counters until `stop`. `quiet` shows nothing. `counters` are the driver's to change."""
 
     def __init__(self, counters: Counters, stream: TextIO | None = None, *, quiet: bool = False) -> None:
-        self._counters = counters
+        self.counters = counters
         self._stream = stream or sys.stderr
-        self._live = self._stream.isatty()
+        self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._quiet = quiet
+        self._rows = 0  # of the live line as it stands on the terminal now
         self._recent: list[tuple[float, int]] = []
         self._task: asyncio.Task[None] | None = None
 
@@ -78,25 +83,58 @@ class Progress:
             return
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        self._write()
+        self._task = None
+        self._show()
         if self._live:
-            self._stream.write("\n")
-            self._stream.flush()
+            self._write("\n")
+        self._rows = 0
+
+    def around(self, say: Callable[[str], None]) -> Callable[[str], None]:
+        """`say`, for notes that may come while the live line stands: it is wiped first and drawn again below."""
+
+        def told(note: str) -> None:
+            if self._rows:
+                self._write(self._wiped())
+                self._rows = 0
+            say(note)
+
+        return told
 
     async def _tick(self) -> None:
         while True:
             await asyncio.sleep(LIVE_SECONDS if self._live else PLAIN_SECONDS)
-            self._write()
+            self._show()
 
-    def _write(self) -> None:
-        text = self.line()
+    def _show(self) -> None:
+        if not self._live:
+            self._write(f"{self.line()}\n")
+            return
+        rows = folded(self._parts(), self._width())
+        self._write(self._wiped() + "\n".join(rows))
+        self._rows = len(rows)
+
+    def _wiped(self) -> str:
+        """What takes the live line from the terminal: to its first row, and everything below away."""
+        up = f"\x1b[{self._rows - 1}A" if self._rows > 1 else ""
+        return f"\r{up}\x1b[J"
+
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(self._stream.fileno()).columns or USUAL_WIDTH
+        except (OSError, ValueError):
+            return USUAL_WIDTH
+
+    def _write(self, text: str) -> None:
         with suppress(OSError):  # standard error may be a file on a full disk: no reason to end a run
-            self._stream.write(f"\r\x1b[2K{text}" if self._live else f"{text}\n")
+            self._stream.write(text)
             self._stream.flush()
 
     def line(self) -> str:
         """The state in one line."""
-        c = self._counters
+        return SEPARATOR.join(self._parts())
+
+    def _parts(self) -> list[str]:
+        c = self.counters
         seconds = max(c.seconds(), 1e-9)
         done = c.done_before + c.problems
         mean = c.output_tokens / seconds
@@ -112,16 +150,28 @@ class Progress:
             parts.append(f"{c.failed:,} failed")
         if c.problems and done < c.total:
             parts.append(f"{duration((c.total - done) * seconds / c.problems)} left")
-        return " · ".join(parts)[:MAX_WIDTH]
+        return parts
 
     def _now(self, seconds: float) -> float:
         """Tokens a second over the last window."""
-        tokens = self._counters.output_tokens
+        tokens = self.counters.output_tokens
         inside = [point for point in self._recent if point[0] > seconds - WINDOW_SECONDS]
         self._recent = inside or self._recent[-1:] or [(0.0, 0)]
         since, before = self._recent[0]
         self._recent.append((seconds, tokens))
         return (tokens - before) / max(seconds - since, 1e-9)
+
+
+def folded(parts: Sequence[str], width: int) -> list[str]:
+    """Parts on as few rows as a terminal of this width needs; its last column stays free, or it may wrap."""
+    rows = [parts[0]]
+    for part in parts[1:]:
+        longer = f"{rows[-1]}{SEPARATOR}{part}"
+        if len(longer) < width:
+            rows[-1] = longer
+        else:
+            rows.append(part)
+    return [row[: max(1, width - 1)] for row in rows]
 
 
 def duration(seconds: float) -> str:

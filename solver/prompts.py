@@ -116,7 +116,8 @@ def _source(name: str) -> str:
         return path.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         fix = f"Give a readable UTF-8 Jinja file, or one of {', '.join(BUILT_IN)}"
-        raise PromptError([Fault("prompt.template", f"cannot read {name}: {error}", fix)]) from error
+        why = getattr(error, "strerror", None) or error
+        raise PromptError([Fault("prompt.template", f"cannot read {name}: {why}", fix)]) from error
 
 
 def _environment() -> ImmutableSandboxedEnvironment:

@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import os
+import re
 import time
 
 import pytest
@@ -97,10 +99,71 @@ def test_a_terminal_gets_one_line_over_and_over_and_others_whole_lines(monkeypat
     monkeypatch.setattr(progress, "LIVE_SECONDS", 0.01)
     monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.01)
     live = shown(Terminal())
-    assert live.count("\r\x1b[2K") >= 3 and live.count("\n") == 1 and live.endswith("\n")
+    assert live.count("\r\x1b[J") >= 3 and live.count("\n") == 1 and live.endswith("\n")
     plain = shown(io.StringIO())
     assert not set("\r\x1b") & set(plain) and plain.count("\n") >= 3
     assert shown(Terminal(), quiet=True) == ""
+
+
+class Screen(Terminal):
+    """A terminal of a few columns as the user sees it: what is written past its last column goes on in the next row."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width, self.rows, self.row = width, [""], 0
+
+    def write(self, text: str) -> int:
+        for part in re.findall(r"\x1b\[\d*[A-Z]|.|\n", text):
+            if part == "\n":
+                self._next()
+            elif part == "\r":
+                self.column = 0
+            elif part == "\x1b[J":
+                self.rows[self.row :] = [""]
+            elif part.endswith("A"):
+                self.row -= int(part[2:-1])
+            else:
+                if len(self.rows[self.row]) == self.width:
+                    self._next()
+                self.rows[self.row] += part
+        return len(text)
+
+    def _next(self) -> None:
+        self.row += 1
+        self.rows[self.row :] = [*self.rows[self.row :], ""][:1]
+
+    def fileno(self) -> int:
+        return 2
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_a_narrow_terminal_shows_everything_once(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 80 columns the line filled the screen: each time it wrapped, and only its last row was taken away."""
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((width, 24)))
+    monkeypatch.setattr(progress, "LIVE_SECONDS", 0.01)
+    counters, screen = Counters(total=1000), Screen(width)
+    counters.solved(result(True, False, right=True))
+    told: list[str] = []
+
+    async def run() -> None:
+        live = Progress(counters, screen)
+        live.start()
+        await asyncio.sleep(0.1)
+        live.around(lambda note: told.append(note) or (screen.write(f"{note}\n") and None))("stopping")
+        await asyncio.sleep(0.1)
+        await live.stop()
+
+    asyncio.run(run())
+    assert screen.rows[0] == "stopping" and told == ["stopping"], "a note stands on a row of its own, above the line"
+    assert screen.rows[-1] == ""
+    line = " · ".join(screen.rows[1:-1])
+    assert line.startswith("1/1,000 problems · 0 samples") and line.count("problems") == 1
+    assert "pass@1 50.0%, majority 100.0%" in line and line.endswith(" left")
+
+
+def test_a_terminal_that_cannot_move_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert not set("\r\x1b") & set(shown(Terminal()))
 
 
 def test_a_plain_stream_is_not_flooded() -> None:

@@ -102,7 +102,7 @@ def test_any_failure_to_render_names_the_row(tmp_path: Path, source: str) -> Non
 def test_mistakes_in_the_name_or_the_source_are_told(tmp_path: Path) -> None:
     cases = {
         "o1-hz": "Did you mean `o1-zh`",
-        str(tmp_path / "none.jinja"): "cannot read",
+        str(tmp_path / "none.jinja"): "none.jinja: No such file or directory. ",
         template(tmp_path, "line\n{% block user %}{{ problem }}"): r"mine\.jinja:\d: is not a Jinja template",
     }
     for name, told in cases.items():

@@ -204,6 +204,7 @@ echo "uv $*" >>"$CALLS"
 """
 NO_SUCH = "ERROR: No matching distribution found for torch==2.13.0+cpu"
 OFFLINE = "WARNING: Retrying after connection broken by 'NewConnectionError'\nERROR: No matching distribution found"
+SILENT = "ERROR: Could not find a version that satisfies the requirement numpy==2.3.5 (from versions: none)"
 FULL = "ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device"
 
 
@@ -290,6 +291,7 @@ FAILURES = {
     "no CPU torch anywhere": ({"FAIL": "cpu-torch.txt", "SAYS": NO_SUCH}, 4, "set PIP_FIND_LINKS"),
     "no network": ({"FAIL": "install", "SAYS": OFFLINE}, 4, "no package index reached"),
     "network lost later": ({"FAIL": "cpu.txt", "SAYS": OFFLINE}, 4, "no package index reached"),
+    "no network, and no retries": ({"FAIL": "cpu.txt", "SAYS": SILENT}, 4, "no package index reached"),
     "disk full at torch": ({"FAIL": "cpu-torch.txt", "SAYS": FULL}, 4, "disk full while installing torch"),
     "disk full at the lock": ({"FAIL": "cpu.txt", "SAYS": FULL}, 4, "disk full while installing the lock"),
     "disk too small": ({"DISK_KB": "1000000"}, 4, "too little disk: 976 MiB free"),

@@ -19,7 +19,17 @@ if TYPE_CHECKING:  # asyncio takes 40 ms to import, and only the first residue n
 
 Task = Callable[..., Any]
 _PATIENCE = 3  # wall time over CPU time, for a task that waits or a machine that is busy
+_PRELOAD = ["solver.answers.warm"]
 _RECYCLE = 2000  # tasks a worker lives for: sympy's caches grow
+
+
+def prepare_workers() -> None:
+    """Let the fork server load what workers need while this process does something else: its first residue then waits
+    less. Returns at once; the server ends with this process."""
+    from multiprocessing import forkserver
+
+    forkserver.set_forkserver_preload(_PRELOAD)
+    forkserver.ensure_running()
 
 
 class ResiduePool:
@@ -109,7 +119,7 @@ def _process_pool(workers: int, memory: int) -> Any:
     from pebble import ProcessPool
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["solver.answers.warm"])
+    context.set_forkserver_preload(_PRELOAD)
     pool = ProcessPool(workers, _RECYCLE, residue.prepare, (memory,), context)
     pool.schedule(residue.fingerprint, args=("1",)).result()  # blocks until workers run, off the event loop
     return pool

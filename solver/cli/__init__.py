@@ -21,6 +21,7 @@ from solver.cli.plain import say
 from solver.cli.revote import revote
 from solver.cli.run import run
 from solver.cli.show import show
+from solver.cli.words import program
 from solver.errors import FaultsError, SolverError
 
 EXIT_CODES = """\b
@@ -51,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = cli.main(args=None if arguments is None else list(arguments), standalone_mode=False)
     except click.exceptions.Abort:  # how click tells Ctrl-C
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second one must not hit what is left to say
-        say(f"interrupted. To go on: {shlex.join(['solver', *(sys.argv[1:] if arguments is None else arguments)])}")
+        say(f"interrupted. To go on: {shlex.join([program(), *(sys.argv[1:] if arguments is None else arguments)])}")
         code = 130
     except click.ClickException as error:
         if isinstance(error, click.UsageError) and error.ctx is not None:

@@ -8,6 +8,7 @@ import click
 
 from solver.cli.plain import plain, tell
 from solver.cli.run import json_option
+from solver.cli.words import line
 
 
 @click.command()
@@ -31,5 +32,5 @@ def compact(run: str, new: str, as_json: bool) -> int:
     where = shown(made.directory)
     rows = f"{made.samples:,} samples and {made.results:,} results"
     tell(plain(f"{where}: {rows} in {made.shards:,} shards, {made.shards_before:,} before"))
-    tell(plain(f"\nnext: solver show {where}"))
+    tell(plain(f"\nnext: {line('show', where)}"))
     return 0

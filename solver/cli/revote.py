@@ -7,6 +7,7 @@ import click
 
 from solver.cli.plain import say, tell
 from solver.cli.run import json_option, override_option
+from solver.cli.words import words
 
 
 @click.command()
@@ -22,6 +23,6 @@ def revote(run: str, overrides: tuple[str, ...], as_json: bool) -> int:
     from solver.run import lines
     from solver.run import revote as revote_run
 
-    summary = revote_run(Path(run).resolve(), overrides, say=say)
+    summary = revote_run(Path(run).resolve(), overrides, command=words("revote", run, overrides), say=say)
     tell(json.dumps(summary.json()) if as_json else "\n".join(lines(summary)))
     return summary.exit_code

@@ -6,6 +6,7 @@ import sys
 import click
 
 from solver.cli.plain import say, tell
+from solver.cli.words import line, words
 
 override_option = click.option(
     "-o", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one field of the job, such as sampling.n=8."
@@ -29,19 +30,25 @@ def run(job: str, overrides: tuple[str, ...], quiet: bool, verify: bool, as_json
 
     checked = read_job(job, overrides)
     summary = run_job(
-        checked, words(job, overrides), say=(lambda _: None) if quiet else say, quiet=quiet, verify=verify
+        checked, words("run", job, overrides), say=(lambda _: None) if quiet else say, quiet=quiet, verify=verify
     )
     if as_json:
         tell(json.dumps(summary.json()))
         return summary.exit_code
     tell("\n".join(lines(summary)))
-    where = shown(summary.directory)
-    tell(f"\nnext: solver show {where}        the summary; with an id of a problem: its classes and samples")
-    tell(f"      solver revote {where}      decide anew from the same samples, without an engine")
+    tell("\n" + "\n".join(_next(shown(summary.directory))))
     sys.stdout.flush()
     return summary.exit_code
 
 
-def words(job: str, overrides: tuple[str, ...]) -> list[str]:
-    """What a user types to run this job."""
-    return ["solver", "run", job, *(word for text in overrides for word in ("-o", text))]
+def _next(where: str) -> list[str]:
+    """What may be typed after a run, a line each."""
+    look = line("show", where)
+    typed = {
+        look: "the summary",
+        f"{look} ID": "one problem: its classes and samples",
+        line("revote", where): "decide anew, without an engine",
+    }
+    width = max(map(len, typed))
+    rows = [f"{command:<{width}}  {does}" for command, does in typed.items()]
+    return [f"{lead:5} {row}" for lead, row in zip(("next:", "", ""), rows, strict=True)]

@@ -9,6 +9,7 @@ import click
 
 from solver.cli.plain import tell
 from solver.cli.run import json_option
+from solver.cli.words import line
 
 WIDTH = 2000  # characters of a sample's text that are shown without --full
 
@@ -39,7 +40,7 @@ def _summary(store: Any, as_json: bool) -> int:
     tell("\n".join(stat_lines(stats)))
     where = shown(store.path.resolve())
     tell(f"  samples table  {where}/samples/\n  results table  {where}/results/")
-    tell(f"\nnext: solver show {where} ID, with an id from the column `id` of the results table")
+    tell(f"\nnext: {line('show', where)} ID, with an id from the column `id` of the results table")
     return 0
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import json
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,8 +100,8 @@ class Preview:
         ]
         out += self._lengths()
         out += self._place()
-        need = self.most_tokens * TOKEN_BYTES / 2**30
-        out += [f"at most    {self.most_tokens:,} output tokens (about {need:,.2f} GiB on disk) if all hit their cap"]
+        need = _size(self.most_tokens * TOKEN_BYTES)
+        out += [f"at most    {self.most_tokens:,} output tokens (about {need} on disk) if all hit their cap"]
         out += ["", "first prompt:", *(line for turn in self.messages for line in _turn(turn))]
         return out + self._ids()
 
@@ -114,7 +115,7 @@ class Preview:
 
     def _place(self) -> list[str]:
         """Where the run writes, and what is there."""
-        out = [f"output     {shown(Path(self.job.output.dir))}, {self.free_bytes / 2**30:,.1f} GiB free"]
+        out = [f"output     {shown(Path(self.job.output.dir))}, {_size(self.free_bytes)} free"]
         if self.done or self.changed:
             out += [f"           goes on: {self.done:,} of {self.rows:,} problems are done"]
         out += [f"           {change}" for change in self.changed]
@@ -247,6 +248,11 @@ def _value(value: Any) -> str:
     """On one line, cut where it is long."""
     text = json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
     return text if len(text) <= SHOWN_VALUE else f"{text[: SHOWN_VALUE - 4]} ..."
+
+
+def _size(number: float) -> str:
+    """Bytes for human eyes."""
+    return f"{number / 2**30:,.1f} GiB" if number >= 2**30 else f"{math.ceil(number / 2**20):,} MiB"
 
 
 def _block(block: Mapping[str, Any]) -> str:

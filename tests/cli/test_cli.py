@@ -4,10 +4,14 @@ import json
 import os
 import subprocess
 import sys
+from multiprocessing import forkserver
 from typing import Any
 
+import pytest
 from desk import Desk, environment, solver
 
+from solver.cli import main
+from solver.run import read_job
 from solver.store import Store
 
 ROWS = [{"id": f"p{i}", "problem": f"What is {i}?", "answer": str(i)} for i in range(40)]
@@ -33,6 +37,8 @@ def test_results_go_to_standard_output_and_everything_else_to_standard_error(des
     assert "found by its name" in first.stderr and "found by its name" not in first.stdout
     assert not set("\r\x1b") & set(first.stderr), "plain lines where no terminal is"
     assert "5/5 problems" in first.stderr.splitlines()[-1]
+    typed = [line[6:].split("  ")[0] for line in first.stdout.splitlines()[-3:]]
+    assert typed == ["solver show out", "solver show out ID", "solver revote out"], "what may be typed next"
     quiet = solver(desk, "run", "job.yaml", "--quiet", "--json")
     assert (quiet.returncode, quiet.stderr) == (0, "")
     told = json.loads(quiet.stdout)
@@ -133,9 +139,29 @@ def test_a_reader_that_hangs_up_is_no_crash(desk: Desk) -> None:
 
 def test_check_says_what_a_run_would_do_and_writes_nothing(desk: Desk) -> None:
     row: dict[str, Any] = {"id": "a", "problem": "How {{ many }}?", "answer": "7"}
-    desk.lay([row], REPLIES, prompt={"template": "cot", "system": "Be brief."})
+    sampling = {"n": 4, "repetition_penalty": 1.005, "max_tokens": 512}
+    desk.lay([row], REPLIES, prompt={"template": "cot", "system": "Be brief."}, sampling=sampling)
     told = solver(desk, "check", "job.yaml")
     assert told.returncode == 0, told.stderr
     for words in ("1 problems x 4 samples = 4 samples", "How {{ many }}?", "Be brief.", "references 1 of"):
         assert words in told.stdout
+    assert re.search(r"sampling.repetition_penalty +1.005 +job", told.stdout), "what is set is told"
+    assert "2,048 output tokens (about 1 MiB on disk)" in told.stdout
     assert sorted(path.name for path in desk.home.iterdir()) == ["job.yaml", "problems.jsonl", "replies.json"]
+
+
+def test_check_lets_grading_workers_load_while_it_reads(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loading sympy after everything else took `check` to 3 s: here the server is there before the job is read."""
+    desk.lay([{"problem": "Why?", "answer": "2\\sqrt{3}"}], ["x"])
+    order: list[str] = []
+
+    def reading(*given: Any) -> Any:
+        order.append("read" if forkserver._forkserver._forkserver_pid else "read without workers")  # type: ignore[attr-defined]
+        return read_job(*given)
+
+    monkeypatch.chdir(desk.home)
+    monkeypatch.setattr("solver.run.read_job", reading)
+    forkserver._forkserver._stop()  # type: ignore[attr-defined]
+    with pytest.raises(SystemExit, match="0"):
+        main(["check", "job.yaml"])
+    assert order == ["read"]

@@ -1,11 +1,14 @@
 """What a terminal is sent: one live line, and never a control sequence that a model or an input wrote."""
 
+import fcntl
 import os
 import pty
 import re
 import select
+import struct
 import subprocess
 import sys
+import termios
 from collections.abc import Iterator
 
 from desk import Desk, environment
@@ -17,6 +20,7 @@ OURS = re.compile(r"\x1b\[(?:0|31)m")  # click's own red of `error:`
 def on_terminal(desk: Desk, *words: str) -> tuple[int, str]:
     """Exit code and everything the command sent to a terminal that is both its streams."""
     outer, inner = pty.openpty()
+    fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 200, 0, 0))
     command = [sys.executable, "-m", "solver", *words]
     with subprocess.Popen(command, cwd=desk.home, env=environment(), stdout=inner, stderr=inner) as process:
         os.close(inner)
@@ -45,7 +49,7 @@ def test_one_live_line_is_written_over(desk: Desk) -> None:
     rows = [{"id": f"p{i}", "problem": f"What is {i}?", "answer": str(i)} for i in range(40)]
     desk.lay(rows, ["\\boxed{1}"], engine={"seconds": 0.2, "slots": 16}, sampling={"n": 5})
     code, shown = on_terminal(desk, "run", "job.yaml")
-    live = shown.split("\r\x1b[2K")[1:]
+    live = shown.split("\r\x1b[J")[1:]
     assert code == 0 and len(live) >= 3, "about two a second, for 2.6 s"
     assert all("\n" not in part for part in live[:-1]), "each is written over the one before"
     assert live[-1].startswith("40/40 problems · 200 samples"), "the last one stays"

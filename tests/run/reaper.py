@@ -263,10 +263,10 @@ def _verb(command: Mapping[str, Any], home: Path, out: Path) -> Mapping[str, Any
 def _arrange(home: Path, out: Path, mark: int) -> None:
     """In this life: the engine that notes what it is asked, flushes in quick succession, marks along the way."""
     import solver.engine
-    import solver.run
+    import solver.run.owner
     from solver.store import Store
 
-    finish, writer = solver.run.finish, Store.writer
+    finish, writer = solver.run.owner.finish, Store.writer
 
     def engine(setting: Any) -> Any:
         os.write(mark, MARKS["opened"])
@@ -277,7 +277,7 @@ def _arrange(home: Path, out: Path, mark: int) -> None:
         return finish(*given, **named)
 
     solver.engine.ENGINES = {"scripted": engine}
-    solver.run.finish = finishing
+    solver.run.owner.finish = finishing
     Store.writer = lambda self, **named: writer(self, **(named | {"flush_seconds": FLUSH_SECONDS}))  # type: ignore[method-assign]
 
 
