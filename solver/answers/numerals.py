@@ -13,8 +13,11 @@ _DIGIT = {
 _PLACE = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
 _GROUP = {"万": 10**4, "亿": 10**8}
 _ARABIC = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
-_SCALED = re.compile(rf"({_ARABIC.pattern})\s*([十百千]?)([万亿]?亿?)")
+_SCALED = re.compile(rf"({_ARABIC.pattern})\s*([十百千]?)([万亿]?亿?)零?")
 _SIMPLE = frozenset(_DIGIT) | frozenset(_PLACE) | frozenset(_GROUP)
+_RUN = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
+SPOKEN = re.compile("正负|根号|圆周率|的[平立]方(?![根和差数米])")
+"""What spoken_formula puts into signs."""
 _HALVES = {"半": Fraction(1, 2), "一半": Fraction(1, 2)}
 _LONGEST = 40
 
@@ -37,13 +40,31 @@ def chinese(text: str) -> Fraction | None:
 
 
 def _scaled(text: str) -> Fraction | None:
-    match = _SCALED.fullmatch(text)
-    if match is None:
-        return None
-    value = Fraction(match[1].replace(",", ""))
-    for mark in match[2] + match[3]:
-        value *= _PLACE.get(mark) or _GROUP[mark]
-    return value
+    """3.5万; 3亿2千万 and 1万2000 piece by piece, every piece smaller than the place before it."""
+    total, place, index = Fraction(0), 0, 0
+    while index < len(text):
+        match = _SCALED.match(text, index)
+        if match is None:
+            return None
+        value, own = Fraction(match[1].replace(",", "")), 1
+        for mark in match[2] + match[3]:
+            own *= _PLACE.get(mark) or _GROUP[mark]
+        if index and not (value * own < place and value.denominator == 1):
+            return None
+        total, place, index = total + value * own, own, match.end()
+    return None if text.endswith("零") or not index else total
+
+
+def spoken_formula(text: str) -> str:
+    """2倍根号3, 二分之根号三, x的平方, 正负3 in signs; only for a text that `SPOKEN` finds something in."""
+    text = text.replace("正负", "±").replace("圆周率", "π").replace("负根号", "-根号")
+    if "根号" in text:
+        text = re.sub("倍?根号下?", "√", text)
+        text = _RUN.sub(lambda run: run[0] if (value := chinese(run[0])) is None else str(value), text)
+        if (parted := re.fullmatch(r"(-?)\s*(\d{1,9})分之(.+)", text.replace("负", "-"))) is not None:
+            text = rf"{parted[1]}\frac{{{parted[3]}}}{{{parted[2]}}}"
+    text = re.sub(r"(?<=[A-Za-z\d)}])的平方(?![根和差数米])", "^{2}", text)
+    return re.sub(r"(?<=[A-Za-z\d)}])的立方(?![根和差数米])", "^{3}", text)
 
 
 def _decimal(text: str) -> Fraction | None:
@@ -113,6 +134,8 @@ def english(text: str) -> Fraction | None:
     sign = 1
     if words[0] in ("minus", "negative"):
         sign, words = -1, words[1:]
+    if not words:  # "negative" alone is a word
+        return None
     if len(words) > 3 and words[-3:-1] == ["and", "a"] and words[-1] in ("half", "quarter", "third"):
         whole = _count(words[:-3])
         return None if whole is None else sign * (whole + Fraction(1, _PARTS[words[-1]]))
