@@ -20,8 +20,8 @@ _ROMAN = r"\(?(?:VIII|VII|VI|IV|IX|III|II|I|V|X)\)?"
 _ROMANS = re.compile(rf"{_ROMAN}(?:{_AND}{_ROMAN})+|\(?(?:VIII|VII|VI|IV|IX|III|II)\)?")
 _ONLY = re.compile(r"^(?:only|仅有?|只有)\s*(?=[(A-Z\ue001-\ue014])|(?<=[A-Z)\ue001-\ue014])\s+only$", re.IGNORECASE)
 _RIGHT = re.compile(
-    r"(?<=[A-H)\ue001-\ue014])\s*(?:(?:选项|项)?(?:是|都|均)?(?:正确的?|对的?)|(?:is|are)(?: the)? (?:correct|right|true)"
-    r"(?: (?:answers?|options?|choices?|ones?|statements?))?)$"
+    r"(?<=[A-H)\ue001-\ue014])\s*(?:(?:选项|项)?(?:是|都|均)?(?:正确的?|对的?)|(?:is|are)(?: the)?"
+    r" (?:correct|right|true)(?: (?:answers?|options?|choices?|ones?|statements?))?)$"
 )
 _LABEL = re.compile(r"(?<![A-Za-z\\])[(\[]?([A-H])[)\].](?=\s*[^\s,;)]|$)")
 _CIRCLES = re.compile(rf"[{CIRCLED}](?:\s*(?:,|;|and|和|与)?\s*[{CIRCLED}])*")

@@ -21,7 +21,7 @@ _LEADING_NUMBER = re.compile(
 _HAN_NUMBER = re.compile(r"([负零〇一二两三四五六七八九十百千万亿点分之又半]+)(.+)")
 _WORD_NUMBER = re.compile(r"((?:[a-z]+[ -]){1,6}?)(?=[a-z]+(?: [a-z]+){0,2}$)", re.IGNORECASE)
 _TRAILING_UNIT = re.compile(
-    r"(.*?\S)(?:\s+([A-Za-z]+(?:\s*\^\s*\{?\s*[23]\s*\}?)?|[A-Za-z]{1,3}/[A-Za-z]{1,3}(?:\^\{?2\}?)?)"
+    r"(.*?\S)(?:\s+((?:(?:square|cubic|sq\.?)\s+)?[A-Za-z]+(?:\s*\^\s*\{?\s*[23]\s*\}?)?|[A-Za-z]{1,3}/[A-Za-z]{1,3}(?:\^\{?2\}?)?)"
     r"|\s*([\u4e00-\u9fff]{1,4}|°))",
     re.DOTALL,
 )

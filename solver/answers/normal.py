@@ -51,7 +51,8 @@ _AFTER = str.maketrans(
         "⟨": r"\langle ", "⟩": r"\rangle ", "∠": r"\angle ",
         "△": r"\triangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
         "〈": r"\langle ", "〉": r"\rangle ",
-        "∅": r"\emptyset ", "√": r"\sqrt ", "∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ", "℃": "°C", "¥": "¥", "￥": "¥", "θ": r"\theta ", "α": r"\alpha ",
+        "∅": r"\emptyset ", "√": r"\sqrt ", "∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ",
+        "℃": "°C", "¥": "¥", "￥": "¥", "θ": r"\theta ", "α": r"\alpha ",
         "β": r"\beta ", "λ": r"\lambda ", "∶": ":", "【": "[", "】": "]", "〖": "[", "〗": "]",
     }
 )  # fmt: skip

@@ -129,13 +129,11 @@ def english(text: str) -> Fraction | None:
     if len(text) > 2 * _LONGEST or not _LETTERS.fullmatch(text):
         return None
     words = [word.lower() for word in _WORDS.findall(text)]
-    if not words or not any(word.isalpha() for word in words):
+    if words in ([], ["minus"], ["negative"]) or not any(word.isalpha() for word in words):
         return None
     sign = 1
     if words[0] in ("minus", "negative"):
         sign, words = -1, words[1:]
-    if not words:  # "negative" alone is a word
-        return None
     if len(words) > 3 and words[-3:-1] == ["and", "a"] and words[-1] in ("half", "quarter", "third"):
         whole = _count(words[:-3])
         return None if whole is None else sign * (whole + Fraction(1, _PARTS[words[-1]]))

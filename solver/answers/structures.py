@@ -6,7 +6,7 @@ Each takes a normal text and `read`, which reads a part, and gives a key that ac
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from itertools import permutations
+from itertools import pairwise, permutations
 
 from solver.answers.keys import EQUATION, INFINITY, MINUS_INFINITY, RESIDUE, Key, parts
 from solver.answers.normal import closing, split
@@ -55,9 +55,7 @@ def together(found: Key | None, members: Sequence[Key | None]) -> Key | None:
         (part.name, parts(part)[0] if part.kind == EQUATION else part._replace(name="")) for part in members if part
     ]
     names = sorted(name for name, _ in told)
-    follow = all(len(name) == 1 for name in names) and all(
-        ord(two) == ord(one) + 1 for one, two in zip(names, names[1:], strict=False)
-    )
+    follow = all(len(name) == 1 for name in names) and all(ord(two) == ord(one) + 1 for one, two in pairwise(names))
     plain = all(value.kind in ("number", RESIDUE) and not value.unit and not value.alt for _, value in told)
     if found is None or not 2 <= len(told) <= 4 or not follow or not plain or found.alt:
         return found

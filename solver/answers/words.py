@@ -69,7 +69,7 @@ _UNITS = {
     "cent": "cent cents ¢ 美分",
     "yen": "yen 日元 円 jpy",
     "euro": "euro euros € eur 欧元",
-    "yuan": "yuan ¥ 元 块 块钱 rmb cny 人民币",
+    "yuan": "yuan ¥ 元 块 元钱 块钱 rmb cny 人民币",
     "gbp": "£ gbp 英镑",
     "piece": "piece pieces 个 只 件 块儿",
     "person": "person persons people 人 个人 名 位",
