@@ -67,7 +67,13 @@ def result(text: str) -> str | None:
     """The right side of a calculation, with its name if that is all it has; None for anything else."""
     left, mark, right = text.strip("$ ").rpartition("=")
     right = right.strip("& ").rstrip("\\ ")
-    if not mark or not right or "$" in left or _SEVERAL.search(left) or left.rstrip().endswith(("<", ">", "!", ":")):
+    if (
+        not mark
+        or not right
+        or "$" in left + right
+        or _SEVERAL.search(left)
+        or left.rstrip().endswith(("<", ">", "!", ":"))
+    ):
         return None
     sides = [side.strip("& ").rstrip("\\ ") for side in left.split("=")]
     if any(side.count("{") != side.count("}") for side in sides):

@@ -32,13 +32,14 @@ _SILENT = re.compile(
 )
 _LEAD = re.compile(
     r"(?:[\s*_>`#]|[-•]\s|(?:therefore|thus|hence|so|then|finally|in total|altogether|in conclusion|consequently"
+    r"|solving(?: for \w| this| it| the \w{1,12}){0,2}|(?:this |which )?gives us"
     r"|we (?:get|have|obtain|find)(?: that)?|this (?:gives|means|is|equals)|which (?:gives|is|equals)"
     r"|giving)\b[,:]?\s"
     r"|(?:因此|所以|故而?|综上(?:所述)?|最后|最终|从而|于是|即|解得|可得|得|一共|总共|共)[，,:：]?\s?|[∴⇒→]|=>|&?=)*",
     re.IGNORECASE,
 )
 _CONCLUDES = re.compile(
-    r"\b(?:therefore|thus|hence|so|finally|in total|altogether|in conclusion|consequently"
+    r"\b(?:therefore|thus|hence|so|finally|solving|in total|altogether|in conclusion|consequently"
     r"|the (?:\w+ ){0,3}(?:value|total|sum"
     r"|result|number|area|volume|probability|length|perimeter|average|mean|product|difference|remainder|distance"
     r"|speed|time"
@@ -59,6 +60,10 @@ _VALUE_AT_END = re.compile(
 )
 _CLAUSE = re.compile(
     r"[^$]{0,40}?(?:\$[^$]{1,40}\$)?[^$]{0,20}(?:\bis|为|是|等于)\s?(\$[^$]{1,100}\$)[.。]?", re.DOTALL
+)
+_LAST_CLAUSE = re.compile(
+    r"[,，;；]\s*((?:(?:and )?(?:so|hence|thus|therefore)\b|所以|因此|故)"
+    r"(?![^$]*\$(?:[^$]*\$[^$]*\$)*[^$]*$)[^,，;；]*)$"
 )
 _OUTSIDE = re.compile(r"[,，;；、]\s?(?=[^$]*(?:\$[^$]*\$[^$]*)*$)")  # a comma in no formula
 _NOTHING = re.compile(
@@ -113,6 +118,8 @@ def _read(line: str) -> str | None:
             return found
     if nothing := _NOTHING.search(sentence):
         return nothing[1] or nothing[2] or nothing[3]
+    if clause := _LAST_CLAUSE.search(sentence):
+        sentence = sentence[clause.start(1) :]
     return _values(sentence) or _calculated(sentence) or _concluded(sentence) or _names(sentence)
 
 

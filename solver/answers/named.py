@@ -33,6 +33,7 @@ _RATIO_NAMED = re.compile(r"([A-Za-z甲乙丙丁]+(?:_\d)?'?(?:\s*:\s*[A-Za-z甲
 _FUNCTION = re.compile(r"[A-Za-z]\(([A-Za-z])\)")
 _RELATION = re.compile(r"(<=|>=|<|>)")
 _ANY_RELATION = re.compile(r"<=|>=|=|<|>|\\ne(?![a-z])")
+_CHAINED = re.compile(r"[a-zA-Z](?:_\w)?")  # a > b > c
 _MIRROR = str.maketrans("<>", "><")
 _VARIABLE = re.compile(r"[A-Za-df-z]")
 _COMMANDS = re.compile(r"\\(?:frac|sqrt|pi|infty|log|ln|lg|sin|cos|tan|cdot|times)(?![a-z])")
@@ -67,7 +68,7 @@ def assigned(text: str, read: Read) -> Key | None:
         return _turned(text, read)
     rest = match[3]
     environment = rest.lstrip(r"\{ ").startswith("begin") and r"\end" in rest
-    if _RELATION.search(rest) and not environment:
+    if not environment and (_RELATION.search(rest) or _two_equations(rest)):
         return None
     if not environment and len(split(rest, _LISTED)) > 1:
         found = None if "=" in rest else read(rest)
@@ -77,6 +78,11 @@ def assigned(text: str, read: Read) -> Key | None:
         rest = "\\" + rest
     value = rest if environment else _APPROXIMATELY.split(rest)[0].rpartition("=")[2]
     return _value(name, value, read, equation=match[2] == "=")
+
+
+def _two_equations(right: str) -> bool:
+    r"""Whether a right side is that of two curves: `y = \pm 2x`."""
+    return r"\pm" in right and bool(_VARIABLE.search(_COMMANDS.sub("", right).replace(r"\pm", "")))
 
 
 def _value(name: str, value: str, read: Read, *, equation: bool) -> Key | None:
@@ -136,6 +142,8 @@ def inequality(text: str, read: Read) -> Key | None:
     sides = [part.strip() for part in _RELATION.split(text)]
     if len(sides) == 5 and sides[1][0] == sides[3][0] and not NAME.fullmatch(sides[2]):
         return gathered("both", [_left(" ".join(sides[:3])), _left(" ".join(sides[2:]))])
+    if len(sides) >= 5 and len({sign[0] for sign in sides[1::2]}) == 1 and all(map(_CHAINED.fullmatch, sides[::2])):
+        return gathered("both", [_left(" ".join(sides[at : at + 3])) for at in range(0, len(sides) - 2, 2)])
     found = _ends(sides)
     if found is None:
         return None

@@ -14,6 +14,7 @@ _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"
 _SUBSCRIPT = "₀₁₂₃₄₅₆₇₈₉"
 _SUPER = str.maketrans(_SUPERSCRIPT, "0123456789+-n")
 _SUB = str.maketrans(_SUBSCRIPT, "0123456789")
+_ROOT_DEGREE = re.compile(r"(?<![\w)\]}])([³⁴⁵])√")  # ³√8
 _SUPER_RUN = re.compile(f"[{_SUPERSCRIPT}]+")
 _SUB_RUN = re.compile(f"[{_SUBSCRIPT}]+")
 _VULGAR = {
@@ -93,7 +94,7 @@ _SPACES = re.compile(r"\s+")
 _BOLD = re.compile(r"(?<![\w*)}])\*\*([^*]+)\*\*(?![\w*({\\])")
 # A sequence's n, or the k of a family of solutions, is whole without saying so.
 _WHOLE_NUMBERS = re.compile(
-    r"(?<=\S)\s*(?:,\s*(?:其中)?\s*|\(\s*)(?:n\s*\\in\s*\\?[NZ]\s*[\^_]\s*\{?\s*[*+]\s*\}?|[knm]\s*\\in\s*\\?Z)\s*\)?$"
+    r"(?<=\S)\s*(?:,\s*(?:其中)?\s*|\(\s*)(?:n\s*\\in\s*\\?[NZ]\s*[\^_]\s*\{?\s*[*+]\s*\}?|[knm]\s*\\in\s*\\?Z|[xt]\s*\\in\s*\\?R)\s*\)?$"
 )
 _BUILDER = re.compile(r"\{\s*(?:[A-Za-z](?:\s*\\in[^|:]{1,12})?\s*(?:\||:|\\mid)|\}$)")  # {x | x > 1}, {}
 _FAMILY = re.compile(r"\s*\(\s*([kn])\s*\\in\s*([^()]*)\)$")
@@ -133,6 +134,7 @@ def _ascii_marks(text: str) -> str:
     )
     if _SPOKEN.search(text):
         text = spoken_formula(text)
+    text = _ROOT_DEGREE.sub(lambda root: rf"\sqrt[{root[1].translate(_SUPER)}] ", text)
     text = _SUPER_RUN.sub(lambda run: "^{" + run[0].translate(_SUPER) + "}", text)
     text = _SUB_RUN.sub(lambda run: "_{" + run[0].translate(_SUB) + "}", text)
     return unicodedata.normalize("NFKC", text).translate(_AFTER)

@@ -16,7 +16,7 @@ _ARABIC = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
 _SCALED = re.compile(rf"({_ARABIC.pattern})\s*([十百千]?)([万亿]?亿?)零?")
 _SIMPLE = frozenset(_DIGIT) | frozenset(_PLACE) | frozenset(_GROUP)
 _RUN = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
-SPOKEN = re.compile("正负|根号|圆周率|的[平立]方(?![根和差数米])")
+SPOKEN = re.compile("正负|零下|根号|圆周率|的[平立]方(?![根和差数米])")
 """What spoken_formula puts into signs."""
 _HALVES = {"半": Fraction(1, 2), "一半": Fraction(1, 2)}
 _LONGEST = 40
@@ -57,7 +57,11 @@ def _scaled(text: str) -> Fraction | None:
 
 def spoken_formula(text: str) -> str:
     """2倍根号3, 二分之根号三, x的平方, 正负3 in signs; only for a text that `SPOKEN` finds something in."""
-    text = text.replace("正负", "±").replace("圆周率", "π").replace("负根号", "-根号")
+    text = (
+        re.sub(r"零下(?=[\d一二两三四五六七八九十])", "-", text.replace("正负", "±"))
+        .replace("圆周率", "π")
+        .replace("负根号", "-根号")
+    )
     if "根号" in text:
         text = re.sub("倍?根号下?", "√", text)
         text = _RUN.sub(lambda run: run[0] if (value := chinese(run[0])) is None else str(value), text)

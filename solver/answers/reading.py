@@ -15,6 +15,7 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from solver.answers.bases import based
+from solver.answers.chemistry import compound_formula
 from solver.answers.choices import OTHERWISE, choice
 from solver.answers.dates import moment
 from solver.answers.keys import INFINITY, MINUS_INFINITY, RESIDUE, Key, leaves
@@ -152,7 +153,8 @@ def _listed(text: str, read: Read) -> Key | None:
         part is not None and part.kind in ("tuple", "interval", "union", RESIDUE) and _relative(part) for part in keys
     ):
         return gathered("union" if _EITHER.search(text) else "both", keys)  # inequalities, joined by or, by and
-    found = together(gathered("list of solutions", keys), keys)
+    found = gathered("list of solutions", keys)
+    found = found if _EITHER.search(text) else together(found, keys)
     if found is not None and not found.alt and _INDIAN.fullmatch(text):
         return found._replace(alt=(Key("number", Fraction(text.replace(",", ""))),))
     return found
@@ -194,6 +196,7 @@ _READERS: tuple[Callable[[str, Read], Key | None], ...] = (
     amount,
     measured_expression,
     _based,
+    compound_formula,
     ratio,
     arc,
     compound,

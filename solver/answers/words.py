@@ -128,6 +128,7 @@ _NOT_UNITS = _words(
 )
 _INVERSE = re.compile(r"([A-Za-z]+)\s*(?:\\cdot\s*)?([A-Za-z]+)\s*\^\s*\{?\s*-\s*([12])\s*\}?")
 _POWERED = re.compile(r"([A-Za-z]+)\s*\^\s*\{?\s*([23])\s*\}?")
+_BELOW = re.compile(r"([A-Za-z]{3,})\s*\^\s*\{?\s*-\s*1\s*\}?")
 _PER = re.compile(r"\s*/\s*|\s+per\s+|每")
 _MEASURE_WORDS = (*tuple("棵只条本支张头匹辆朵件台把块盒袋瓶杯双对枚粒颗座艘架间层"), "个", "名", "位")
 _WORD = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+){0,3}")
@@ -156,6 +157,8 @@ def _combined(text: str, squeezed: str) -> str | None:
     """A rate, or a unit to a power."""
     if "/" in text or " per " in text or "每" in text:
         return _rate(text)
+    if (below := _BELOW.fullmatch(text.strip())) is not None and below[1] in _UNIT:
+        return f"/{_UNIT[below[1]]}"
     if (inverse := _INVERSE.fullmatch(text.strip())) is not None:
         return _rate(f"{inverse[1]}/{inverse[2]}" + ("^2" if inverse[3] == "2" else ""))
     if (powered := _POWERED.fullmatch(text.strip())) is not None and (measure := unit(powered[1], spaced=True)):
