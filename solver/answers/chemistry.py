@@ -18,5 +18,5 @@ def compound_formula(text: str, read: Read) -> Key | None:
     if not any("0" <= mark <= "9" for mark in text) or _FORMULA.fullmatch(text) is None:
         return None
     names = _NAMES.findall(text)
-    repeated = 1 < len(names) and len(set(names)) == 1  # P_1P_2 is a segment
+    repeated = len(names) > 1 and len(set(names)) == 1  # P_1P_2 is a segment
     return None if repeated else Key("text", _MARKS.sub("", text))

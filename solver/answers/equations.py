@@ -70,7 +70,7 @@ def result(text: str) -> str | None:
     if (
         not mark
         or not right
-        or "$" in left + right
+        or "$" in left + right[1:]
         or _SEVERAL.search(left)
         or left.rstrip().endswith(("<", ">", "!", ":"))
     ):

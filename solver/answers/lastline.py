@@ -40,7 +40,7 @@ _LEAD = re.compile(
 )
 _CONCLUDES = re.compile(
     r"\b(?:therefore|thus|hence|so|finally|solving|in total|altogether|in conclusion|consequently"
-    r"|the (?:\w+ ){0,3}(?:value|total|sum"
+    r"|the (?:\w+ ){0,3}(?:value|total|sum|integer"
     r"|result|number|area|volume|probability|length|perimeter|average|mean|product|difference|remainder|distance"
     r"|speed|time"
     r"|cost|price|ratio|median|maximum|minimum|solution|root|measure|angle|radius))\b"

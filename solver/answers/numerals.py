@@ -36,6 +36,8 @@ def chinese(text: str) -> Fraction | None:
         under, _, over = text.partition("分之")
         bottom, top = (Fraction(100) if under == "百" else chinese(under)), chinese(over)
         return None if top is None or not bottom else top / bottom
+    if "点" in text and text[-1] in _GROUP and (part := chinese(text[:-1])) is not None:  # 十二点五万
+        return part * _GROUP[text[-1]]
     return _HALVES.get(text) or _scaled(text) or _decimal(text)
 
 

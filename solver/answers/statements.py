@@ -114,6 +114,7 @@ _VERBS = re.compile(
     r"[是为有得需要用跑骑飞跳读写画摘拿借存交赚挣喝捐运收采行走花剩分共到多少卖买做看能付给装运种修吃长高重省找等余]"
 )
 _OPERATOR = re.compile(r"[=<>≤≥≠^√π±∪∩∈\\+×÷]|\d\s?[-*/]\s?\d|[A-Za-z]\s?[-+*/]|\d[A-Za-z]")
+_TABLE_ROW = re.compile(r"\|\s[^|]*\|.*\s\|\s*$")
 _PAIRS = (("\\[", "\\]"), ("\\(", "\\)"), ("\\begin", "\\end"))
 
 
@@ -134,7 +135,7 @@ def stated(tail: str) -> str | None:
     if span is not None:
         joined = _CONNECT.match(tail, span.end()) is not None
         return _spans(tail, (None if joined else _said_in(tail, span.end(), len(statement))) or span)
-    if _NO_ANSWER.match(statement) or statement.startswith("|"):
+    if _NO_ANSWER.match(statement) or _TABLE_ROW.match(statement):
         return None
     if (letters := _letters(statement)) is not None:
         return letters
