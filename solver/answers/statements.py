@@ -19,7 +19,7 @@ _HAN_UNIT = r"\s?[\u4e00-\u9fff]{1,5}[²³]?(?=\s|[。.，,；;）)!！]|$)"
 _MEASURED = re.compile(rf"{NUMBER}(?:{_HAN_UNIT})?")
 _START = re.compile(rf"({NUMBER})(\s*)(.*)", re.DOTALL)
 _FILLER = re.compile(
-    r"(?:\n\s*[-•]\s(?=\S)|\s|\*+(?!\d)|__|`|>|[:：]|\"|“|”|\}|</?[a-z]{1,6}>"
+    r"(?:\n\s*[-•]\s(?=\S)|\s|\*+(?!\d)|__|`|>(?!\s?[-−\d])|[:：]|\"|“|”|\}|</?[a-z]{1,6}>"
     r"|(?:therefore|thus|hence|simply|clearly|just|exactly|indeed|then|also|actually|still|now|precisely|definitely"
     r"|obviously|only|equal\s+to|given\s+by|found\s+to\s+be|as\s+follows|most\s+likely|none\s+other\s+than"
     r"|both)\b[,:]?"
@@ -76,7 +76,7 @@ _OPTION = re.compile(
 )
 _LETTER = r"[（(]?\s?[A-HＡ-Ｈ]\s?[)）]?"
 LETTERS = re.compile(
-    rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z'’=+^_-]|\(\s?[-\w]|(?!选?项|正确|符合"
+    rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z\d'’=+^_-]|\(\s?[-\w]|(?!选?项|正确|符合"
     rf"|答案)[\u4e00-\u9fff])"
 )
 _ARTICLE = re.compile(r"(?!(?:is|are|because|since|as|and|with|for|from|or|in|on|by)\b)[a-z]{2,}")
