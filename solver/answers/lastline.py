@@ -31,7 +31,7 @@ _SILENT = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"(?:[\s*_`#]|>(?!\s?[-−\d])"
+    r"(?:[\s*_`#]|>(?![-−\d])"
     r"|[-•]\s|(?:therefore|thus|hence|so|then|finally|in total|altogether|in conclusion|consequently"
     r"|solving(?: for \w| this| it| the \w{1,12}){0,2}|(?:this |which )?gives us"
     r"|we (?:get|have|obtain|find)(?: that)?|this (?:gives|means|is|equals)|which (?:gives|is|equals)"

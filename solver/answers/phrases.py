@@ -207,7 +207,7 @@ def said_at(text: str, place: Place) -> str | None:
         return letters[0].strip(" ()（）") if letters else None
     if rule == "hash":
         return _after_hashes(text, tail)
-    listed = tail.startswith(("- ", "• ")) and "\n" in text[max(start, end - 9) : end]
+    listed = tail.startswith(("- ", "• ", "> ")) and "\n" in text[max(start, end - 9) : end]
     answer = stated(tail[2:] if listed else tail)
     return None if answer is None or "boxed" in answer else answer
 
