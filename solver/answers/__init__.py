@@ -16,7 +16,7 @@ from solver.answers.grader import Grader, classified, equivalent
 from solver.answers.keys import Key
 from solver.answers.reading import key
 
-VERSION = 2
+VERSION = 3
 """Version of the extraction and equality rules; results decided under another version are decided anew."""
 
 __all__ = [

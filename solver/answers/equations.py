@@ -23,7 +23,8 @@ _ALONE = re.compile(
     re.DOTALL,
 )
 _NAME = re.compile(
-    r"\\?[A-Za-zα-ωΔ∠△°]{1,8}(?:_\{?\w{1,4}\}?)?'?(?:\s?[(（][\w,\s-]{1,12}[)）])?|[\u4e00-\u9fff]{1,12}"
+    r"[A-Z](?:\s?(?:\\cap|\\cup|\\setminus|∩|∪)\s?[A-Z]){1,3}"
+    r"|\\?[A-Za-zα-ωΔ∠△°]{1,8}(?:_\{?\w{1,4}\}?)?'?(?:\s?[(（][\w,\s-]{1,12}[)）])?|[\u4e00-\u9fff]{1,12}"
     r"|(?:[A-Za-z]{2,12}\s){0,3}[A-Za-z]{2,12}"
 )
 _SIGNS = r"\d\s.,+\-−*/×÷·^()（）\[\]%$¥￥\\{}:"
@@ -66,7 +67,13 @@ def result(text: str) -> str | None:
     """The right side of a calculation, with its name if that is all it has; None for anything else."""
     left, mark, right = text.strip("$ ").rpartition("=")
     right = right.strip("& ").rstrip("\\ ")
-    if not mark or not right or "$" in left or _SEVERAL.search(left) or left.rstrip().endswith(("<", ">", "!", ":")):
+    if (
+        not mark
+        or not right
+        or "$" in left + right[1:]
+        or _SEVERAL.search(left)
+        or left.rstrip().endswith(("<", ">", "!", ":"))
+    ):
         return None
     sides = [side.strip("& ").rstrip("\\ ") for side in left.split("=")]
     if any(side.count("{") != side.count("}") for side in sides):

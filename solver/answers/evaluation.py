@@ -93,6 +93,15 @@ class Evaluation:
             raise Undefined("division by zero")
         return one / two
 
+    def _mod(self, left: Tree, right: Tree) -> Worth:
+        by = self._whole(right, 10**300)
+        if not by:
+            raise Undefined("a remainder by zero")
+        value = rational(self.of(left))
+        if not isinstance(value, Fraction) or value.denominator != 1:
+            raise Undefined("no whole number")
+        return value % by
+
     def _pow(self, base: Tree, exponent: Tree) -> Worth:
         return self._raised(self.of(base), rational(self.of(exponent)))
 

@@ -5,6 +5,7 @@ later sentence takes it back; an `<answer>` tag; an answer phrase; a last line t
 last number": a guess must not vote. Every scan is linear in the text, and most go from the end.
 """
 
+import re
 from dataclasses import dataclass
 
 from solver.answers.boxes import Box, is_answer, last_box
@@ -17,6 +18,10 @@ from solver.answers.statements import clean, stated
 __all__ = ["DEFAULT_REASONING", "Extracted", "Tags", "extract", "reference"]
 
 _ANSWER_TAGS: tuple[Tags, ...] = (("<answer>", "</answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
+
+_STOP = re.compile(
+    r"\s*(?:<[|｜](?!end_of_box)[\w▁]{1,40}[|｜]>|</s>|<eos>|<end_of_turn>|\[UNUSED_TOKEN_\d{1,4}\])\s*$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +45,19 @@ def extract(
     None: the text has no such block. thinks: the model always reasons first, so that a cut response in which nothing
     was closed is all reasoning, also where the opening tag belongs to the prompt.
     """
+    text = _without_stops(text)
     begin, closed = spoken(text, reasoning)
     if not closed or (thinks and truncated and not begin):
         return None
     found = _answer(text[begin:], truncated)
     return None if found is None else Extracted(*found, begin or None)
+
+
+def _without_stops(text: str) -> str:
+    """The text without the special tokens it may end on: `<|im_end|>`, `</s>`."""
+    while text.rstrip().endswith((">", "]")) and (stop := _STOP.search(text, max(0, len(text) - 60))):
+        text = text[: stop.start()]
+    return text
 
 
 def reference(text: str) -> str | None:

@@ -69,6 +69,8 @@ class _Parser(Cursor):
                 found = ("mul", found, self._signed())
             elif self.take("/"):
                 found = ("div", found, self._denominator())
+            elif self.take("bmod", "mod", kind="name"):
+                found = ("mod", found, self._signed())
             elif self._starts():
                 if self.next.kind == "number" and found[0] != "fact":
                     raise RefusedError("a number after a factor")

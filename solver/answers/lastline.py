@@ -31,19 +31,22 @@ _SILENT = re.compile(
     re.IGNORECASE,
 )
 _LEAD = re.compile(
-    r"(?:[\s*_>`#]|[-•]\s|(?:therefore|thus|hence|so|then|finally|in total|altogether|in conclusion|consequently"
+    r"(?:[\s*_`#]|>(?![-−\d])"
+    r"|[-•]\s|(?:therefore|thus|hence|so|then|finally|in total|altogether|in conclusion|consequently"
+    r"|solving(?: for \w| this| it| the \w{1,12}){0,2}|(?:this |which )?gives us"
     r"|we (?:get|have|obtain|find)(?: that)?|this (?:gives|means|is|equals)|which (?:gives|is|equals)"
     r"|giving)\b[,:]?\s"
     r"|(?:因此|所以|故而?|综上(?:所述)?|最后|最终|从而|于是|即|解得|可得|得|一共|总共|共)[，,:：]?\s?|[∴⇒→]|=>|&?=)*",
     re.IGNORECASE,
 )
 _CONCLUDES = re.compile(
-    r"\b(?:therefore|thus|hence|so|finally|in total|altogether|in conclusion|consequently"
-    r"|the (?:\w+ ){0,3}(?:value|total|sum"
+    r"\b(?:therefore|thus|hence|so|finally|solving|in total|altogether|in conclusion|consequently"
+    r"|the (?:\w+ ){0,3}(?:value|total|sum|integer"
     r"|result|number|area|volume|probability|length|perimeter|average|mean|product|difference|remainder|distance"
     r"|speed|time"
     r"|cost|price|ratio|median|maximum|minimum|solution|root|measure|angle|radius))\b"
-    r"|因此|所以|故|综上|最后|最终|从而|于是|解得|可得|一共|总共|共[需有计要]|[和差积商值][是为]|∴",
+    r"|因此|所以|故|综上|最后|最终|从而|于是|解得|可得|一共|总共|共[需有计要]|还剩|剩下|∴"
+    r"|(?:[和差积商值根数率比长宽高角距]|面积|体积|周长|速度|时间|价格|最[大小多少高低][\u4e00-\u9fff]?)(?:等于|[是为])",
     re.IGNORECASE,
 )
 _LABEL = re.compile(r"([^:：=\d$\\\n]{1,60}?)\s?[:：]\s?(?=\S)")
@@ -51,15 +54,31 @@ _OPTION_NAME = re.compile(r"[\W_]*[A-HＡ-Ｈ][\W_]*|[a-z]")
 _OPTION = re.compile(r"[*\s]*[（(]?[A-H][)）.．、]\s?\S")
 _BRACKETED_OPTION = re.compile(r"[*\s]*([（(][A-H][)）])\s.{1,60}")
 _VALUE_AT_END = re.compile(
-    r"(?:\b(?:is|are|equals|be|gives?|gets?|has|have|costs?|needs?|takes?|pays?|earns?|makes?)|=|为|是|有|得到?"
+    r"(?:\b(?:(?:is|are|be)(?:\s(?:therefore|thus|then|hence|simply|exactly|now|equal\sto))?|equals|gives?|gets?|has|have|costs?|needs?|takes?|pays?|earns?|makes?)|=|为|是|有|得到?"
     r"|等于|需要?|剩下?|共|要)"
     rf"\s*[:：]?\s*({NUMBER}{UNIT}|\$[^$\n]{{1,200}}\${UNIT}|\\\([^\n]{{1,200}}?\\\))"
     r"(?:\s(?:left|remaining|in total|in all|altogether|each|more|total|per \w{1,9}))?\s*[.。!！]?$"
 )
+_CLAUSE = re.compile(
+    r"[^$]{0,40}?(?:\$[^$]{1,40}\$)?[^$]{0,20}(?:\bis|为|是|等于)\s?(\$[^$]{1,100}\$)[.。]?", re.DOTALL
+)
+_LAST_CLAUSE = re.compile(
+    r"[,，;；]\s*((?:(?:and )?(?:so|hence|thus|therefore)\b|所以|因此|故)"
+    r"(?![^$]*\$(?:[^$]*\$[^$]*\$)*[^$]*$)[^,，;；]*)$"
+)
+_OUTSIDE = re.compile(r"[,，;；、]\s?(?=[^$]*(?:\$[^$]*\$[^$]*)*$)")  # a comma in no formula
+_NOTHING = re.compile(
+    r"(?:所以|因此|故|综上|可知|从而)[^。.]{0,30}?((?:没有|无)实?数?[解根])[.。]?$"
+    r"|\b(?:there (?:is|are)|(?:it|equation|system|inequality|problem) has) (no (?:real )?solutions?)[.]?$"
+    r"|\b(no (?:real )?solutions?) exists?[.]?$",
+    re.IGNORECASE,
+)
 _INSIDE = re.compile(r"^(?:\$+|\\\(|\\\[)\s*|[\s.,。]*(?:\$+|\\\)|\\\])$")
 _FORMULA = re.compile(r"\$[^$\n]{1,200}\$|\\\([^\n]{1,200}?\\\)")
 _NUMBERS = re.compile(NUMBER)
-_ANOTHER = re.compile(r"(?:\b(?:or|and)\b|或|和|[,，、]).{0,6}$")  # what ends is one of several values
+_ANOTHER = re.compile(
+    r"(?:\b(?:or|and)\b|或|和|[\d$)）][^,，、]{0,4}[,，、]).{0,6}$"
+)  # what ends is one of several values
 _EQUALS = re.compile(
     rf"=\s?({NUMBER}(?:\s?[\u4e00-\u9fff]{{1,3}}(?=[\s。，,.)）]|$))?)"
     r"(?![.,]?\d|\.\.|\s\d|\s?[-+*×÷^=\\(_<>]|\s?/\s?[\d(]|[A-Z]|[a-z](?![a-z]))"
@@ -98,7 +117,11 @@ def _read(line: str) -> str | None:
         found = (bare if solutions(bare) else None) or _alone(bare) or _labelled(bare) or result(bare)
         if found is not None:
             return found
-    return _calculated(sentence) or _concluded(sentence) or _names(sentence)
+    if nothing := _NOTHING.search(sentence):
+        return nothing[1] or nothing[2] or nothing[3]
+    if clause := _LAST_CLAUSE.search(sentence):
+        sentence = sentence[clause.start(1) :]
+    return _values(sentence) or _calculated(sentence) or _concluded(sentence) or _names(sentence)
 
 
 def _bare(line: str) -> str:
@@ -150,6 +173,15 @@ def _concluded(sentence: str) -> str | None:
         return stated(rest)
     answer = stated(rest) if len(_NUMBERS.findall(rest)) == 1 else None
     return answer if answer is not None and alone(answer) else None
+
+
+def _values(sentence: str) -> str | None:
+    """最大值为 $3$，最小值为 $-1$: every clause says a value in a formula, and the answer is all of them."""
+    clauses = [_CLAUSE.fullmatch(one.strip()) for one in _OUTSIDE.split(sentence)]
+    told = [clause[1] for clause in clauses if clause]
+    if len(told) < 2 or not all(clauses[-len(told) :]):
+        return None
+    return ", ".join(one.strip("$") for one in told)
 
 
 def _calculated(sentence: str) -> str | None:

@@ -21,7 +21,7 @@ _LEADING_NUMBER = re.compile(
 _HAN_NUMBER = re.compile(r"([负零〇一二两三四五六七八九十百千万亿点分之又半]+)(.+)")
 _WORD_NUMBER = re.compile(r"((?:[a-z]+[ -]){1,6}?)(?=[a-z]+(?: [a-z]+){0,2}$)", re.IGNORECASE)
 _TRAILING_UNIT = re.compile(
-    r"(.*?\S)(?:\s+([A-Za-z]+(?:\s*\^\s*\{?\s*[23]\s*\}?)?|[A-Za-z]{1,3}/[A-Za-z]{1,3}(?:\^\{?2\}?)?)"
+    r"(.*?\S)(?:\s+((?:(?:square|cubic|sq\.?)\s+)?[A-Za-z]+(?:\s*\^\s*\{?\s*[23]\s*\}?)?|[A-Za-z]{1,3}/[A-Za-z]{1,3}(?:\^\{?2\}?)?)"
     r"|\s*([\u4e00-\u9fff]{1,4}|°))",
     re.DOTALL,
 )
@@ -30,6 +30,7 @@ _CODES = {"US$": "dollar", "USD": "dollar", "RMB": "yuan", "CNY": "yuan", "人�
 _CODE = re.compile(
     r"(US\$|USD|HK\$|NT\$|A\$|C\$|RMB|CNY|EUR|GBP|JPY|INR|Rs\.?|₹|₽|₩|人民币)\s*(-?[\d.].*)", re.IGNORECASE
 )
+_RATED = re.compile(r"(-?[\d.,]+)\s*(?:/\s*|(?:per|an?)\s+|每)([A-Za-z]+|[\u4e00-\u9fff]{1,3})")
 _CONSTANT = re.compile(r"\\(?:sqrt|pi|frac)")
 _VARIABLE = re.compile(r"[A-Za-df-z]")
 _COMMANDS = re.compile(r"\\[A-Za-z]+")
@@ -80,6 +81,9 @@ def amount(text: str, read: Read) -> Key | None:
 def _money(text: str, read: Read) -> Key | None:
     mark = text[1] if text[0] == "-" else text[0]
     bare = text.replace(mark, "", 1)
+    if (rated := _RATED.fullmatch(bare.strip())) is not None:
+        value, below = number(rated[1]), unit(rated[2], spaced=True)
+        return Key("number", value, f"{unit(mark, spaced=False)}/{below}") if value is not None and below else None
     found = read(bare) if bare.strip() else None
     if found is None or found.kind not in ("number", RESIDUE):
         return None

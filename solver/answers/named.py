@@ -27,23 +27,31 @@ NAME = re.compile(
 )
 _ASSIGNED = re.compile(rf"({NAME.pattern})\s*(=|\\in(?![a-z])|:=|≡|:(?=\s*[\d\\-]))\s*(\S.*)", re.DOTALL)
 _TUPLE_NAMED = re.compile(r"\(\s*([A-Za-z](?:_\d)?(?:\s*,\s*[A-Za-z](?:_\d)?)+)\s*\)\s*=\s*(\(.*\))", re.DOTALL)
-_POINT = re.compile(r"([A-Z](?:_\d|')?)\s*(\(.*\))", re.DOTALL)
+_POINT = re.compile(r"(?:[顶交定]?点|[Pp]oint|坐标(?:是|为)?)?\s*([A-Z](?:_\d|')?)?\s*(\(.*\))", re.DOTALL)
 _COUNTED = re.compile(r"([CPA])\s*\(\s*(\d{1,4})\s*,\s*(\d{1,4})\s*\)")
 _RATIO_NAMED = re.compile(r"([A-Za-z甲乙丙丁]+(?:_\d)?'?(?:\s*:\s*[A-Za-z甲乙丙丁]+(?:_\d)?'?)+)\s*=\s*([^=]+)")
 _FUNCTION = re.compile(r"[A-Za-z]\(([A-Za-z])\)")
 _RELATION = re.compile(r"(<=|>=|<|>)")
 _ANY_RELATION = re.compile(r"<=|>=|=|<|>|\\ne(?![a-z])")
+_CHAINED = re.compile(r"[a-zA-Z](?:_\w)?")  # a > b > c
 _MIRROR = str.maketrans("<>", "><")
 _VARIABLE = re.compile(r"[A-Za-df-z]")
 _COMMANDS = re.compile(r"\\(?:frac|sqrt|pi|infty|log|ln|lg|sin|cos|tan|cdot|times)(?![a-z])")
 _APPROXIMATELY = re.compile(r"\\approx|\\doteq|≈")
 _LISTED = re.compile(r"\s*[,;]\s*(?:(?:and|or)\s+)?|\s+(?:and|or|&)\s+|\s*(?:或者|或|和|与|以及|及|且)\s*")
 _BOUNDS = {
-    ">=": "at least|no less than|not less than|no fewer than|至少|不少于|不小于|不低于|最少",
-    "<=": "at most|no more than|not more than|up to|至多|不多于|不大于|不超过|最多",
+    ">=": "at least|no less than|not less than|no fewer than|至少|不少于|不小于|不低于|最少"
+    "|greater than or equal to|more than or equal to|(?:大于|多于)或?等于",
+    "<=": "at most|no more than|not more than|up to|至多|不多于|不大于|不超过|最多"
+    "|less than or equal to|(?:小于|少于)或?等于",
     ">": "more than|greater than|over|above|larger than|大于|多于|超过|高于",
     "<": "less than|fewer than|under|below|smaller than|小于|少于|低于|不到|不足",
 }
+_MORE = {
+    ">=": re.compile(r"(.+?)\s+(?:or|and)\s+(?:more|above|greater|larger|over|up)", re.IGNORECASE),
+    "<=": re.compile(r"(.+?)\s+(?:or|and)\s+(?:less|fewer|below|smaller|under)", re.IGNORECASE),
+}
+_SIGNED = re.compile(r"(<=|>=|<|>)\s*([^<>=]+)")
 _BOUND = {sign: re.compile(rf"(?:{words})\s*(?:是|为)?\s*(.+)", re.IGNORECASE) for sign, words in _BOUNDS.items()}
 
 
@@ -60,7 +68,7 @@ def assigned(text: str, read: Read) -> Key | None:
         return _turned(text, read)
     rest = match[3]
     environment = rest.lstrip(r"\{ ").startswith("begin") and r"\end" in rest
-    if _RELATION.search(rest) and not environment:
+    if not environment and (_RELATION.search(rest) or _two_equations(rest)):
         return None
     if not environment and len(split(rest, _LISTED)) > 1:
         found = None if "=" in rest else read(rest)
@@ -70,6 +78,11 @@ def assigned(text: str, read: Read) -> Key | None:
         rest = "\\" + rest
     value = rest if environment else _APPROXIMATELY.split(rest)[0].rpartition("=")[2]
     return _value(name, value, read, equation=match[2] == "=")
+
+
+def _two_equations(right: str) -> bool:
+    r"""Whether a right side is that of two curves: `y = \pm 2x`."""
+    return r"\pm" in right and bool(_VARIABLE.search(_COMMANDS.sub("", right).replace(r"\pm", "")))
 
 
 def _value(name: str, value: str, read: Read, *, equation: bool) -> Key | None:
@@ -117,7 +130,7 @@ def point(text: str, read: Read) -> Key | None:
     found = read(match[2])
     if found is None or found.kind != "tuple":
         return None
-    found = found._replace(name=match[1])
+    found = found._replace(name=match[1] or "")
     counted = _COUNTED.fullmatch(text)
     if counted is None or int(counted[3]) > int(counted[2]):
         return found
@@ -126,10 +139,12 @@ def point(text: str, read: Read) -> Key | None:
 
 def inequality(text: str, read: Read) -> Key | None:
     r"""`x > 5` and `1 <= x < 2` are the intervals they describe, named x; a letter elsewhere is left to a worker."""
-    parts = [part.strip() for part in _RELATION.split(text)]
-    if len(parts) == 5 and parts[1][0] == parts[3][0] and not NAME.fullmatch(parts[2]):
-        return gathered("both", [_left(" ".join(parts[:3])), _left(" ".join(parts[2:]))])
-    found = _ends(parts)
+    sides = [part.strip() for part in _RELATION.split(text)]
+    if len(sides) == 5 and sides[1][0] == sides[3][0] and not NAME.fullmatch(sides[2]):
+        return gathered("both", [_left(" ".join(sides[:3])), _left(" ".join(sides[2:]))])
+    if len(sides) >= 5 and len({sign[0] for sign in sides[1::2]}) == 1 and all(map(_CHAINED.fullmatch, sides[::2])):
+        return gathered("both", [_left(" ".join(sides[at : at + 3])) for at in range(0, len(sides) - 2, 2)])
+    found = _ends(sides)
     if found is None:
         return None
     low, opened, name, closed, high = found
@@ -147,15 +162,15 @@ def _left(text: str) -> Key:
     return Key(RESIDUE, text)
 
 
-def _ends(parts: list[str]) -> tuple[str | None, str, str, str, str | None] | None:
+def _ends(sides: list[str]) -> tuple[str | None, str, str, str, str | None] | None:
     """Low end and its sign, the name, sign of the high end and itself."""
-    if len(parts) == 5 and parts[1][0] == parts[3][0]:
-        if parts[1][0] == ">":
-            parts = [part.translate(_MIRROR) if part[:1] in ("<", ">") else part for part in parts[::-1]]
-        return parts[0], parts[1], parts[2], parts[3], parts[4]
-    if len(parts) != 3:
+    if len(sides) == 5 and sides[1][0] == sides[3][0]:
+        if sides[1][0] == ">":
+            sides = [part.translate(_MIRROR) if part[:1] in ("<", ">") else part for part in sides[::-1]]
+        return sides[0], sides[1], sides[2], sides[3], sides[4]
+    if len(sides) != 3:
         return None
-    left, sign, right = parts
+    left, sign, right = sides
     if not NAME.fullmatch(left):
         left, sign, right = right, sign.translate(_MIRROR), left
     if sign[0] == "<":
@@ -176,14 +191,28 @@ def unequal(text: str, read: Read) -> Key | None:
 
 
 def bound(text: str, read: Read) -> Key | None:
-    """`at least 5`, 至少五: no value but a bound, whatever words say it."""
-    for sign, words in _BOUND.items():
-        if (match := words.fullmatch(text)) is not None:
-            found = read(match[1])
-            return (
-                Key("bound", (sign, found._replace(unit="")), found.unit) if found and found.kind == "number" else None
-            )
+    """`at least 5`, 至少五, `>= 5`: no value but a bound, whatever says it; also the interval of what it bounds."""
+    if (signed := _SIGNED.fullmatch(text)) is not None:
+        return _bounded(signed[1], signed[2], read)
+    for table in (_BOUND, _MORE):
+        for sign, words in table.items():
+            if (match := words.fullmatch(text)) is not None:
+                return _bounded(sign, match[1], read)
     return None
+
+
+def _bounded(sign: str, end: str, read: Read) -> Key | None:
+    found = read(end)
+    if found is None or found.kind != "number":
+        return None
+    value = found._replace(unit="")
+    closed = sign.endswith("=")
+    span = (
+        interval("[" if closed else "(", value, INFINITY, ")")
+        if sign[0] == ">"
+        else interval("(", MINUS_INFINITY, value, "]" if closed else ")")
+    )
+    return Key("bound", (sign, value), found.unit, alt=(span,))
 
 
 def approximate(text: str, read: Read) -> Key | None:

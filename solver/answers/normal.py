@@ -7,10 +7,14 @@ First stage of equality: answer text -> normal text -> key. Only notation change
 import re
 import unicodedata
 
+from solver.answers.numerals import SPOKEN as _SPOKEN
+from solver.answers.numerals import spoken_formula
+
 _SUPERSCRIPT = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"
 _SUBSCRIPT = "₀₁₂₃₄₅₆₇₈₉"
 _SUPER = str.maketrans(_SUPERSCRIPT, "0123456789+-n")
 _SUB = str.maketrans(_SUBSCRIPT, "0123456789")
+_ROOT_DEGREE = re.compile(r"(?<![\w)\]}])([³⁴⁵])√")  # ³√8
 _SUPER_RUN = re.compile(f"[{_SUPERSCRIPT}]+")
 _SUB_RUN = re.compile(f"[{_SUBSCRIPT}]+")
 _VULGAR = {
@@ -48,7 +52,8 @@ _AFTER = str.maketrans(
         "⟨": r"\langle ", "⟩": r"\rangle ", "∠": r"\angle ",
         "△": r"\triangle ", "⌊": r"\lfloor ", "⌋": r"\rfloor ", "⌈": r"\lceil ", "⌉": r"\rceil ",
         "〈": r"\langle ", "〉": r"\rangle ",
-        "∅": r"\emptyset ", "√": r"\sqrt ", "℃": "°C", "¥": "¥", "￥": "¥", "θ": r"\theta ", "α": r"\alpha ",
+        "∅": r"\emptyset ", "√": r"\sqrt ", "∛": r"\sqrt[3] ", "∜": r"\sqrt[4] ",
+        "℃": "°C", "¥": "¥", "￥": "¥", "θ": r"\theta ", "α": r"\alpha ",
         "β": r"\beta ", "λ": r"\lambda ", "∶": ":", "【": "[", "】": "]", "〖": "[", "〗": "]",
     }
 )  # fmt: skip
@@ -81,15 +86,17 @@ _WRAPPER = re.compile(
     r"|boldsymbol|bm|mathbb|mathcal|boxed|fbox|underline|textnormal|pmb|textup|mathop|overset\s*\{\}|framebox)\*?\s*\{"
 )
 _CIRCLE = re.compile(r"\^\s*(?:\{\s*\\circ\s*\}|\\circ)")
-_SHORT_FRAC = re.compile(r"\\(frac|binom)\s*(?:(\d)\s*(\d)|(\d)\s*\{(\d+)\}|\{(\d+)\}\s*(\d))")
+_FRAC = re.compile(r"\\(?:frac|binom)(?![A-Za-z])\s*(?!\{[^{}]*\}\{)")
+_ARGUMENT = re.compile(r"\s*(\\[A-Za-z]+|[^\s{}\\])")
 _SHORT_SQRT = re.compile(r"\\sqrt\s*(\d+|[A-Za-z](?![A-Za-z]))")
 _PAREN_SQRT = re.compile(r"\\sqrt\s*\(([^()]*)\)")
 _SPACES = re.compile(r"\s+")
 _BOLD = re.compile(r"(?<![\w*)}])\*\*([^*]+)\*\*(?![\w*({\\])")
 # A sequence's n, or the k of a family of solutions, is whole without saying so.
 _WHOLE_NUMBERS = re.compile(
-    r"(?<=\S)\s*(?:,\s*(?:其中)?\s*|\(\s*)(?:n\s*\\in\s*\\?[NZ]\s*[\^_]\s*\{?\s*[*+]\s*\}?|[knm]\s*\\in\s*\\?Z)\s*\)?$"
+    r"(?<=\S)\s*(?:,\s*(?:其中)?\s*|\(\s*)(?:n\s*\\in\s*\\?[NZ]\s*[\^_]\s*\{?\s*[*+]\s*\}?|[knm]\s*\\in\s*\\?Z|[xt]\s*\\in\s*\\?R)\s*\)?$"
 )
+_BUILDER = re.compile(r"\{\s*(?:[A-Za-z](?:\s*\\in[^|:]{1,12})?\s*(?:\||:|\\mid)|\}$)")  # {x | x > 1}, {}
 _FAMILY = re.compile(r"\s*\(\s*([kn])\s*\\in\s*([^()]*)\)$")
 _PAIRS = (
     ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"), ("__", "__"), ("`", "`"), ('"', '"'),
@@ -98,7 +105,8 @@ _PAIRS = (
 _LEAD = re.compile(
     r"^(?:(?:the|my|our)\s+)?(?:(?:final|correct|exact)\s+)?(?:answer|result)\s*(?:is|:|=)\s*"
     r"|^(?:故|所以|因此)?(?:最终|正确)?答案(?:是|为|:)\s*|^#{1,6}\s+|^(?:一共|总共|共计|合计|共)(?:有|是|为)?\s*(?=\d)"
-    r"|^(?:直线|曲线|抛物线|双曲线|椭圆|圆|函数)?(?:的?(?:方程|解析式|表达式))?(?:是|为|:)?\s*(?=[A-Za-z(\\][^\u4e00-\u9fff]*=)|^(?:approximately|about|roughly|约为|大约|约)\s*",
+    r"|^(?:(?:直线|曲线|抛物线|双曲线|椭圆|圆|函数)\s*(?:[A-Za-z](?=\s*(?:的|:)))?|l(?:_\d)?(?=\s*:))?"
+    r"(?:的?(?:标准)?(?:方程|解析式|表达式))?(?:是|为|:)?\s*(?=[-+]?\d*[A-Za-z(\\][^\u4e00-\u9fff]*=)|^(?:approximately|about|roughly|约为|大约|约)\s*",
     re.IGNORECASE,
 )
 
@@ -124,8 +132,9 @@ def _ascii_marks(text: str) -> str:
     text = (
         _LIST_LABEL.sub(r"\1. ", text.strip().translate(_BEFORE), count=1) if "、" in text else text.translate(_BEFORE)
     )
-    if "正负" in text:
-        text = text.replace("正负", r"\pm ")
+    if _SPOKEN.search(text):
+        text = spoken_formula(text)
+    text = _ROOT_DEGREE.sub(lambda root: rf"\sqrt[{root[1].translate(_SUPER)}] ", text)
     text = _SUPER_RUN.sub(lambda run: "^{" + run[0].translate(_SUPER) + "}", text)
     text = _SUB_RUN.sub(lambda run: "_{" + run[0].translate(_SUB) + "}", text)
     return unicodedata.normalize("NFKC", text).translate(_AFTER)
@@ -138,7 +147,8 @@ def _plain_latex(text: str) -> str:
     text = _COMMAND.sub(lambda name: _COMMANDS.get(name[0], name[0]), text)
     text = _ESCAPED.sub(r"\1", text) if not text.startswith("$") else text.replace(r"\%", "%").replace(r"\$", "")
     text = _without_wrappers(text)
-    text = _SHORT_FRAC.sub(_braced_frac, text)
+    if _FRAC.search(text):
+        text = _braced(text)
     return _SHORT_SQRT.sub(r"\\sqrt{\1}", _PAREN_SQRT.sub(r"\\sqrt{\1}", text))
 
 
@@ -157,9 +167,25 @@ def _without_wrappers(text: str) -> str:
     return text
 
 
-def _braced_frac(match: re.Match[str]) -> str:
-    name, over, under = (group for group in match.groups() if group is not None)
-    return rf"\{name}{{{over}}}{{{under}}}"
+def _braced(text: str) -> str:
+    r"""`\frac12`, `\frac{x}2`, `\frac1\pi` with the braces that TeX does not need."""
+    begin = 0
+    for _ in range(40):
+        match = _FRAC.search(text, begin)
+        if match is None:
+            break
+        begin = match.end()
+        for _ in range(2):
+            while text[begin : begin + 1] == " ":
+                begin += 1
+            end = closing(text, begin) if text[begin : begin + 1] == "{" else None
+            if end is not None:
+                begin = end + 1
+            elif (argument := _ARGUMENT.match(text, begin)) and argument[1] not in (r"\frac", r"\sqrt", r"\binom"):
+                text = f"{text[:begin]}{{{argument[1]}}}{text[argument.end() :]}"
+                begin += len(argument[1]) + 2
+        begin = match.end()
+    return text
 
 
 def _unwrap(text: str) -> str:
@@ -173,8 +199,9 @@ def _unwrap(text: str) -> str:
             inner = text[len(left) : -len(right)]
             if len(text) > len(left) + len(right) and text.startswith(left) and text.endswith(right):
                 text = inner if left not in inner and right not in inner else text
+        text = text.removesuffix("\\\\").rstrip()
         if text.startswith("{") and closing(text, 0) == len(text) - 1:
-            text = text[1:-1]
+            text = rf"\{text[:-1]}\}}" if _BUILDER.match(text) else text[1:-1]
         text = _LEAD.sub("", text)
         if text == before:
             break

@@ -24,6 +24,7 @@ _POWER = re.compile(r"(\d{1,9})\s*\^\s*(?:\{\s*([+-]?\d{1,3})\s*\}|(\d{1,3}))")
 _REPEATING = re.compile(r"(\d*)\.(\d*)(?:\\(?:overline|bar|dot)\s*\{(\d+)\}|\((\d+)\))(?:\.\.\.)?")
 _TWO_DOTS = re.compile(r"(\d*)\.(\d*)\\dot\s*\{(\d)\}(\d*)\\dot\s*\{(\d)\}")
 _ELLIPSIS = re.compile(r"(\d*)\.(\d*?)(\d{1,6}?)\3{2,}\.\.\.")
+_DOTTED = re.compile(r"(\d{1,3}(?:\.\d{3}){2,}|\d{1,3}(?:\.\d{3})+(?=,))(?:,(\d+))?|(\d{1,3}(?:_\d{3})+)")
 _PERCENT = re.compile(r"\s*(?:%|per ?cent|percentage points?|个百分点)$", re.IGNORECASE)
 _LONG_DECIMAL = 10
 
@@ -56,7 +57,7 @@ def _unsigned(text: str) -> Fraction | None:
         return _ratio(match[1], match[2])
     if not any("0" <= mark <= "9" for mark in text):
         return chinese(text) if not text.isascii() else english(text)
-    for reader in (_mixed, _powers, _repeating):
+    for reader in (_mixed, _powers, _repeating, _dotted):
         if (value := reader(text)) is not None:
             return value
     return chinese(text) if not text.isascii() else english(text)
@@ -112,6 +113,15 @@ def _powers(text: str) -> Fraction | None:
             return None
         return mantissa**exponent
     return None
+
+
+def _dotted(text: str) -> Fraction | None:
+    """1.234.567, 1.234,5 as on the continent, and 1_000_000 as in programs."""
+    match = _DOTTED.fullmatch(text)
+    if match is None:
+        return None
+    whole = (match[1] or match[3]).replace(".", "").replace("_", "")
+    return Fraction(f"{whole}.{match[2] or 0}")
 
 
 def _repeating(text: str) -> Fraction | None:

@@ -13,8 +13,11 @@ _DIGIT = {
 _PLACE = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
 _GROUP = {"万": 10**4, "亿": 10**8}
 _ARABIC = re.compile(r"\d+(?:,\d{3})*(?:\.\d+)?")
-_SCALED = re.compile(rf"({_ARABIC.pattern})\s*([十百千]?)([万亿]?亿?)")
+_SCALED = re.compile(rf"({_ARABIC.pattern})\s*([十百千]?)([万亿]?亿?)零?")
 _SIMPLE = frozenset(_DIGIT) | frozenset(_PLACE) | frozenset(_GROUP)
+_RUN = re.compile("[零〇一二两三四五六七八九十百千万亿]+")
+SPOKEN = re.compile("正负|零下|根号|圆周率|的[平立]方(?![根和差数米])")
+"""What spoken_formula puts into signs."""
 _HALVES = {"半": Fraction(1, 2), "一半": Fraction(1, 2)}
 _LONGEST = 40
 
@@ -33,17 +36,41 @@ def chinese(text: str) -> Fraction | None:
         under, _, over = text.partition("分之")
         bottom, top = (Fraction(100) if under == "百" else chinese(under)), chinese(over)
         return None if top is None or not bottom else top / bottom
+    if "点" in text and text[-1] in _GROUP and (part := chinese(text[:-1])) is not None:  # 十二点五万
+        return part * _GROUP[text[-1]]
     return _HALVES.get(text) or _scaled(text) or _decimal(text)
 
 
 def _scaled(text: str) -> Fraction | None:
-    match = _SCALED.fullmatch(text)
-    if match is None:
-        return None
-    value = Fraction(match[1].replace(",", ""))
-    for mark in match[2] + match[3]:
-        value *= _PLACE.get(mark) or _GROUP[mark]
-    return value
+    """3.5万; 3亿2千万 and 1万2000 piece by piece, every piece smaller than the place before it."""
+    total, place, index = Fraction(0), 0, 0
+    while index < len(text):
+        match = _SCALED.match(text, index)
+        if match is None:
+            return None
+        value, own = Fraction(match[1].replace(",", "")), 1
+        for mark in match[2] + match[3]:
+            own *= _PLACE.get(mark) or _GROUP[mark]
+        if index and not (value * own < place and value.denominator == 1):
+            return None
+        total, place, index = total + value * own, own, match.end()
+    return None if text.endswith("零") or not index else total
+
+
+def spoken_formula(text: str) -> str:
+    """2倍根号3, 二分之根号三, x的平方, 正负3 in signs; only for a text that `SPOKEN` finds something in."""
+    text = (
+        re.sub(r"零下(?=[\d一二两三四五六七八九十])", "-", text.replace("正负", "±"))
+        .replace("圆周率", "π")
+        .replace("负根号", "-根号")
+    )
+    if "根号" in text:
+        text = re.sub("倍?根号下?", "√", text)
+        text = _RUN.sub(lambda run: run[0] if (value := chinese(run[0])) is None else str(value), text)
+        if (parted := re.fullmatch(r"(-?)\s*(\d{1,9})分之(.+)", text.replace("负", "-"))) is not None:
+            text = rf"{parted[1]}\frac{{{parted[3]}}}{{{parted[2]}}}"
+    text = re.sub(r"(?<=[A-Za-z\d)}])的平方(?![根和差数米])", "^{2}", text)
+    return re.sub(r"(?<=[A-Za-z\d)}])的立方(?![根和差数米])", "^{3}", text)
 
 
 def _decimal(text: str) -> Fraction | None:
@@ -108,7 +135,7 @@ def english(text: str) -> Fraction | None:
     if len(text) > 2 * _LONGEST or not _LETTERS.fullmatch(text):
         return None
     words = [word.lower() for word in _WORDS.findall(text)]
-    if not words or not any(word.isalpha() for word in words):
+    if words in ([], ["minus"], ["negative"]) or not any(word.isalpha() for word in words):
         return None
     sign = 1
     if words[0] in ("minus", "negative"):

@@ -26,9 +26,9 @@ class _Cue(NamedTuple):
 
 
 _IS = (
-    r"(?:is\s{0,9}:|(?:is|are|was|were|equals|becomes)\b|(?:would|should|must|will|has to|can only|could only"
+    r"(?:\bis\s{0,9}:|\b(?:is|are|was|were|equals|becomes)\b|(?:would|should|must|will|has to|can only|could only"
     r"|may)\s(?:then\s|therefore\s)?be\b"
-    r"|(?:comes(?: out)?|turns out|works out|amounts|evaluates|simplifies)\s(?:to\sbe|to|as|at)\b|[:：=]|[-–=]>|→|⇒"
+    r"|\b(?:comes(?: out)?|turns out|works out|amounts|evaluates|simplifies)\s(?:to\sbe|to|as|at)\b|[:：=]|[-–=]>|→|⇒"
     r"|[-–—]\s"
     r"|of\s(?=[$\\]|[-−]?\d)|(?=[-−]?[\d.,/]{1,20}\s{0,3}$)|(?=\$[^$\n]{1,80}\$[.\s]{0,3}$))"
 )
@@ -86,7 +86,8 @@ _CUES = (
             r"(?:[\u4e00-\u9fff]{0,3}?[:：]|\s{0,9}(?:\*\*)?\s{0,9}(?:应该?(?:就)?是|应当是|应该?为|应当为|就是"
             r"|等于|便是|即为|即是|确定为|可得"
             r"|分别[为是]|依次[为是]|是(?!否)|为|即|选|大?约(?:[为是])?|大[约概][为是]?|填|得|[:：=]|[】\]］〗〕」)）]|→"
-            r"|(?=\*{0,2}\s{0,3}\n\s{0,9}(?:\$|\\|[-−]?\d|[A-H]\b|\*\*))))"
+            r"|(?=\*{0,2}\s{0,3}\n\s{0,9}(?:\$|\\|[-−]?\d|[A-H]\b|\*\*))"
+            r"|(?=[-−]?\d[\d.,/]{0,20}%?[。.]?\s*$)))"
             r"\s{0,9}(?:\*\*)?\s{0,9}[:：]?" + _END
         ),
     ),
@@ -118,6 +119,11 @@ _WEAK = (
         re.compile(r"(?:to|matches|is)\s(?:option|choice)\s|hoice\sis\s" + _END),
     ),
     _Cue("phrase-zh", ("结论", "结果"), re.compile(r"(?:结论|结果)(?:是|为|[:：])" + _END)),
+    _Cue(
+        "phrase-zh",
+        ("解", "根"),
+        re.compile(r"(?:(?<=[的式程数集])(?:解集?|根)|解集)(?:分别|就)?(?:是|为)[:：]?" + _END),
+    ),
 )
 _ADVERB = r"(?:(?:indeed|therefore|thus|clearly|both|all)\s)?"
 _REVERSED = re.compile(
@@ -127,6 +133,7 @@ _REVERSED = re.compile(
     r"|\b(?:[Oo]ptions|[Cc]hoices|[Aa]nswers|[Ss]tatements)\s([A-H](?:(?:,\s?(?:and\s)?|\sand\s)[A-H]){1,6})"
     rf"\s(?:are|must be)\s{_ADVERB}(?:the\s)?(?:correct|right|true)"
     r"|(?:选项\s?)?[（(]?([A-HＡ-Ｈ])[)）]?\s?(?:选项|项)?(?:是|为)?(?:正确|符合题意|满足题意|符合条件|为正确答案)"
+    r"|(?<![①-⑳])([①-⑳](?:[、,，和与\s]{0,3}[①-⑳])*)\s?(?:(?:是|都是?|均)?正确|(?:is|are)\s(?:correct|true|right))"
     r"|([-−]?[\d.,/]*\d%?|\$[^$\n]{1,80}\$)\s(?:is|will be|must be)\s(?:the|our|my)\s"
     r"(?:final\s|correct\s|right\s|desired\s|required\s)?(?:answer|result)"
 )
@@ -200,7 +207,7 @@ def said_at(text: str, place: Place) -> str | None:
         return letters[0].strip(" ()（）") if letters else None
     if rule == "hash":
         return _after_hashes(text, tail)
-    listed = tail.startswith(("- ", "• ")) and "\n" in text[max(start, end - 9) : end]
+    listed = tail.startswith(("- ", "• ", "> ")) and "\n" in text[max(start, end - 9) : end]
     answer = stated(tail[2:] if listed else tail)
     return None if answer is None or "boxed" in answer else answer
 
@@ -253,8 +260,8 @@ def _reversed(text: str) -> tuple[str, str] | None:
         for match in reversed([*_REVERSED.finditer(text, begin, at + 20)]):
             before = text[max(0, match.start() - 30) : match.start()]
             if not _DENIED.search(before) and not hypothetical(text, match.start()):
-                letters = match[1] or match[2] or match[3]
-                return (letters, "choice") if letters else (match[4], "phrase-en")
+                letters = match[1] or match[2] or match[3] or match[4]
+                return (letters, "choice") if letters else (match[5], "phrase-en")
     return None
 
 

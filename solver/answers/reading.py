@@ -15,13 +15,15 @@ from collections.abc import Callable
 from fractions import Fraction
 
 from solver.answers.bases import based
-from solver.answers.choices import choice
+from solver.answers.chemistry import compound_formula
+from solver.answers.choices import OTHERWISE, choice
 from solver.answers.dates import moment
 from solver.answers.keys import INFINITY, MINUS_INFINITY, RESIDUE, Key, leaves
 from solver.answers.measures import amount, arc, compound, half_more, measured_expression, rate_first, remainder, share
 from solver.answers.named import approximate, assigned, bound, inequality, point, unequal
 from solver.answers.normal import normal, split
 from solver.answers.numbers import number
+from solver.answers.shapes import EMPTY
 from solver.answers.structures import (
     Read,
     bracketed,
@@ -32,6 +34,7 @@ from solver.answers.structures import (
     ratio,
     set_of,
     spliced,
+    together,
     union,
 )
 from solver.answers.words import known_word, words
@@ -50,6 +53,8 @@ _DRESSED = re.compile(  # what an easy answer often wears
 _COMMA = re.compile(r"\s*,\s*(?:(?:and|or)\s+)?|\s*;\s*|\s+(?:and|or|&)\s+|\s*(?:或者|或|和|与|以及|及|且)\s*")
 _EITHER = re.compile(r"\bor\b|或")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
+_INDIAN = re.compile(r"\d{1,2}(?:,\d{2})+,\d{3}")  # 12,34,567 are three numbers or one
+_ALSO = {"right": (Key("text", "rightside"),), "nosolution": (EMPTY,), "norealsolution": (EMPTY,)}
 _PLUS_MINUS = re.compile(r"\\(?:pm|mp)(?![a-z])")
 _PRODUCT = re.compile(r"[abc]{3}|[b-df-hj-np-tv-z]{3}")
 _LETTERS = re.compile(
@@ -82,7 +87,7 @@ def _easy(match: re.Match[str]) -> Key | None:
     """What most answers are, at a fraction of the price: a plain number, a letter."""
     whole, below, minus, over, under, sign, before, after, letter = match.groups()
     if letter:
-        return Key("choice", letter)
+        return Key("choice", letter, alt=OTHERWISE.get(letter, ()))
     if after:
         top, bottom = int(f"{sign}{before}{after}"), 10 ** len(after)
     elif over:
@@ -119,7 +124,9 @@ def _known(text: str, read: Read) -> Key | None:
     """Words of the table of meanings, and letters that are a product: xy."""
     said = known_word(text)
     if said is not None:
-        return Key("text", said)
+        return Key("text", said, alt=_ALSO.get(said if said in _ALSO else text.lower(), ()))
+    if text in ("i", "e"):
+        return Key("text", text, alt=(Key(RESIDUE, text),))
     return Key(RESIDUE, text) if _LETTERS.fullmatch(text) else None
 
 
@@ -146,7 +153,11 @@ def _listed(text: str, read: Read) -> Key | None:
         part is not None and part.kind in ("tuple", "interval", "union", RESIDUE) and _relative(part) for part in keys
     ):
         return gathered("union" if _EITHER.search(text) else "both", keys)  # inequalities, joined by or, by and
-    return gathered("list of solutions", keys)
+    found = gathered("list of solutions", keys)
+    found = found if _EITHER.search(text) else together(found, keys)
+    if found is not None and not found.alt and _INDIAN.fullmatch(text):
+        return found._replace(alt=(Key("number", Fraction(text.replace(",", ""))),))
+    return found
 
 
 def _relative(part: Key) -> bool:
@@ -185,6 +196,7 @@ _READERS: tuple[Callable[[str, Read], Key | None], ...] = (
     amount,
     measured_expression,
     _based,
+    compound_formula,
     ratio,
     arc,
     compound,

@@ -6,6 +6,7 @@ Nothing here evaluates text: numbers are computed from the tree of a grammar, wi
 """
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -19,6 +20,8 @@ from solver.answers.tokens import RefusedError
 from solver.answers.values import DRAWS, letters, place, print_of, worth
 
 _CALCULUS_SECONDS = 1.0
+_CONSTANT = re.compile(r"\+\s*c\s*$")  # of integration; a family with an a or b in it has a c of its own
+_LETTER_OF_LINE = re.compile("[abcC]")
 
 
 class Meaning(NamedTuple):
@@ -77,6 +80,8 @@ def _meaning(text: str) -> Meaning | None:
     if len(split(text, SIGN)) > 1:
         found = relation(text)
         return None if found is None else Meaning(found, ())
+    if _CONSTANT.search(text) and not _LETTER_OF_LINE.search(re.sub(r"\\[A-Za-z]+", "", text[: text.rindex("c")])):
+        text = text.rstrip()[:-1] + "C"
     argument, arrow, body = text.partition(r"\mapsto")
     parsed = tree(body if arrow else text)
     if arrow:
@@ -87,7 +92,8 @@ def _meaning(text: str) -> Meaning | None:
         return Meaning(value_key(worth(parsed)), ())
     values, signed = print_of(parsed)
     for name in letters(parsed):
-        if print_of(("sym", name)) == (values, signed):  # 1x, or n over 1
+        own, own_signed = print_of(("sym", name))
+        if own == values and agree(own_signed, signed):  # 1x, or n!/(n-1)!
             return Meaning(Key("text", name), ())
     if len({*values, *signed} - {""}) == 1:  # no letter matters
         return Meaning(value_key(worth(parsed, place(letters(parsed), 0))), ())

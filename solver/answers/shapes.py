@@ -61,6 +61,9 @@ def resolve(found: Key, table: Mapping[str, Key | None]) -> Key | None:
     if len(known_parts) < len(inside):
         return _first(found.alt, table)
     marks = tuple(mark for mark in found.value if isinstance(mark, str))
+    if _solved(known_parts):  # relations as they are, and also their solved sides
+        others = (*others, shaped(found.kind, known_parts, marks))
+        known_parts = [part.bare() for part in known_parts]
     made = shaped(found.kind, known_parts, marks)
     return made._replace(unit=found.unit or made.unit, name=found.name or made.name, alt=others)
 
@@ -87,9 +90,15 @@ def parts_of(found: Key) -> tuple[object, ...]:
 
 def _members(members: Sequence[Key]) -> list[Key]:
     """Parts inside a whole, with one meaning each: of relations all solved for one letter, the solved side."""
-    if all(one.kind == "relation" and one.alt for one in members) and len({one.alt[0].name for one in members}) == 1:
+    if _solved(members):
         return [one.alt[0] for one in members]
     return [one.bare() for one in members]
+
+
+def _solved(members: Sequence[Key]) -> bool:
+    """Whether all parts are relations solved for one letter."""
+    solved = all(one.kind == "relation" and one.alt for one in members)
+    return solved and len({one.alt[0].name for one in members}) == 1
 
 
 def _shared(members: Sequence[Key]) -> tuple[list[Key], str, str]:

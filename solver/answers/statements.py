@@ -19,7 +19,7 @@ _HAN_UNIT = r"\s?[\u4e00-\u9fff]{1,5}[²³]?(?=\s|[。.，,；;）)!！]|$)"
 _MEASURED = re.compile(rf"{NUMBER}(?:{_HAN_UNIT})?")
 _START = re.compile(rf"({NUMBER})(\s*)(.*)", re.DOTALL)
 _FILLER = re.compile(
-    r"(?:\n\s*[-•]\s(?=\S)|\s|\*+(?!\d)|__|`|>|[:：]|\"|“|”|\}|</?[a-z]{1,6}>"
+    r"(?:\n\s*[-•]\s(?=\S)|\s|\*+(?!\d)|__|`|>(?!\s?[-−\d])|[:：]|\"|“|”|\}|</?[a-z]{1,6}>"
     r"|(?:therefore|thus|hence|simply|clearly|just|exactly|indeed|then|also|actually|still|now|precisely|definitely"
     r"|obviously|only|equal\s+to|given\s+by|found\s+to\s+be|as\s+follows|most\s+likely|none\s+other\s+than"
     r"|both)\b[,:]?"
@@ -38,7 +38,7 @@ _SENTENCE = re.compile(
     r"|[,，]\s*(?:i\.e\.|e\.g\.|or\s+equivalently)"
     r"|\s(?:because|since|where|whereas|assuming)\s"
     r"|\s?[（(](?:since|because|as|rounded|i\.e|out\sof|about|approx|not|which|in|from|the|that|note|see|或|即"
-    r"|约|因|也|答案|单位|其)"
+    r"|约|因|也|答案|单位|其|保留|精确|四舍|结果|注|取)"
     r"|，?因为|，?而?不是|，?而非|，?(?:并)?不含|\sinstead\sof\s|,?\srather\sthan\s|\sand\snot\s"
     r"|(?<=[\d$)%]),?\snot\s(?=\S{1,12}$|\S{1,12}[.\n])",
     re.IGNORECASE,
@@ -76,7 +76,7 @@ _OPTION = re.compile(
 )
 _LETTER = r"[（(]?\s?[A-HＡ-Ｈ]\s?[)）]?"
 LETTERS = re.compile(
-    rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z'’=+^_-]|\(\s?[-\w]|(?!选?项|正确|符合"
+    rf"{_LETTER}(?:(?:\s?[、,，&和与]\s?|,?\s+and\s+|\s?){_LETTER})*(?![A-Za-z\d'’=+^_-]|\(\s?[-\w]|(?!选?项|正确|符合"
     rf"|答案)[\u4e00-\u9fff])"
 )
 _ARTICLE = re.compile(r"(?!(?:is|are|because|since|as|and|with|for|from|or|in|on|by)\b)[a-z]{2,}")
@@ -110,8 +110,11 @@ _SAID = re.compile(
     r"(?:\b(?:is|are|was|were|be|equals?|becomes?|gives?|gets?|got)|等于|应?为|是|得到?|有|共|需要?|剩下?"
     r"|要)\s*[:：]?\s*(?=[-−+±]?\\?[$￥¥€£]?\d)"
 )
-_VERBS = re.compile(r"[是为有得需要用行走花剩分共到多少卖买做看能付给装运种修吃长高重省找等余]")
+_VERBS = re.compile(
+    r"[是为有得需要用跑骑飞跳读写画摘拿借存交赚挣喝捐运收采行走花剩分共到多少卖买做看能付给装运种修吃长高重省找等余]"
+)
 _OPERATOR = re.compile(r"[=<>≤≥≠^√π±∪∩∈\\+×÷]|\d\s?[-*/]\s?\d|[A-Za-z]\s?[-+*/]|\d[A-Za-z]")
+_TABLE_ROW = re.compile(r"\|\s[^|]*\|.*\s\|\s*$")
 _PAIRS = (("\\[", "\\]"), ("\\(", "\\)"), ("\\begin", "\\end"))
 
 
@@ -132,7 +135,7 @@ def stated(tail: str) -> str | None:
     if span is not None:
         joined = _CONNECT.match(tail, span.end()) is not None
         return _spans(tail, (None if joined else _said_in(tail, span.end(), len(statement))) or span)
-    if _NO_ANSWER.match(statement):
+    if _NO_ANSWER.match(statement) or _TABLE_ROW.match(statement):
         return None
     if (letters := _letters(statement)) is not None:
         return letters
@@ -258,7 +261,8 @@ def _each_clause(statement: str) -> str | None:
     """甲有 5 个，乙有 3 个: every clause says a number, and the answer is all of them."""
     clauses = re.split(r"[,，;；]", statement)
     found = [
-        re.search(rf"(?<=[是为有得需要用])\s?({NUMBER}(?:\s?[\u4e00-\u9fff]{{1,4}})?)$", one.strip()) for one in clauses
+        re.search(rf"(?<=[是为有得需要用行走跑花做买分])\s?({NUMBER}(?:\s?[\u4e00-\u9fff]{{1,4}})?)$", one.strip())
+        for one in clauses
     ]
     return ", ".join(match[1] for match in found if match) if len(found) > 1 and all(found) else None
 

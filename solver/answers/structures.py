@@ -6,9 +6,9 @@ Each takes a normal text and `read`, which reads a part, and gives a key that ac
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from itertools import permutations
+from itertools import pairwise, permutations
 
-from solver.answers.keys import EQUATION, INFINITY, MINUS_INFINITY, RESIDUE, Key
+from solver.answers.keys import EQUATION, INFINITY, MINUS_INFINITY, RESIDUE, Key, parts
 from solver.answers.normal import closing, split
 from solver.answers.numbers import number
 from solver.answers.shapes import EMPTY, EVERYTHING, interval, shaped
@@ -23,6 +23,8 @@ _MATRIX = re.compile(
     r"[(\[]?\s*\\begin\s*\{([pbvBV]?matrix|smallmatrix|array)\}(?:\s*\{[clr| ]*\})?(.*)\\end\s*\{\1\}\s*[)\]]?",
     re.DOTALL,
 )
+_SCALED_MATRIX = re.compile(r"([^&=,]{1,40}?)(?=[(\[]?\s*\\begin\s*\{(?:[pb]?matrix|array)\}).+", re.DOTALL)
+_FRENCH = re.compile(r"([\[\]])([^\[\]]+)([\[\]])")
 _CASES = re.compile(
     r"\\?\{?\s*\\begin\s*\{(?:d?cases|array|aligned|rcases)\}(?:\s*\{[lcr| ]*\})?(.*)"
     r"\\end\s*\{(?:d?cases|array|aligned|rcases)\}",
@@ -45,6 +47,20 @@ def gathered(kind: str, members: Sequence[Key | None], marks: tuple[str, ...] = 
     """One key of many; None when one of them has none, or there is none."""
     known = [part for part in members if part is not None]
     return None if len(known) < len(members) or not known else shaped(kind, known, marks)
+
+
+def together(found: Key | None, members: Sequence[Key | None]) -> Key | None:
+    """`x = 1, y = 2` also says (1, 2): the values of letters that follow each other in the alphabet, in their order."""
+    told = [
+        (part.name, parts(part)[0] if part.kind == EQUATION else part._replace(name="")) for part in members if part
+    ]
+    names = sorted(name for name, _ in told)
+    follow = all(len(name) == 1 for name in names) and all(ord(two) == ord(one) + 1 for one, two in pairwise(names))
+    plain = all(value.kind in ("number", RESIDUE) and not value.unit and not value.alt for _, value in told)
+    if found is None or not 2 <= len(told) <= 4 or not follow or not plain or found.alt:
+        return found
+    values = dict(told)
+    return found._replace(alt=(shaped("tuple", [values[name] for name in names])._replace(name=",".join(names)),))
 
 
 def constant_set(text: str, read: Read) -> Key | None:
@@ -83,6 +99,10 @@ def bracketed(text: str, read: Read) -> Key | None:
     """Tuples, intervals, lists in brackets; `(a, b)` is one key whether a point or an open interval is meant."""
     if text.startswith(r"\langle") and text.endswith(r"\rangle"):
         return gathered("angle", [read(part) for part in split(text[7:-7], COMMA)])
+    if text[0] == "]" or (text[0] == "[" and text[-1] == "["):  # ]1, 2[ is (1, 2)
+        turned = _FRENCH.fullmatch(text)
+        ends = split(turned[2], COMMA) if turned else []
+        text = f"{'[('[text[0] == ']']}{turned[2]}{'])'[text[-1] == '[']}" if turned and len(ends) == 2 else text
     if text[0] not in "([" or text[-1] not in ")]" or closing(text, 0) != len(text) - 1:
         return None
     parts = [read(part) for part in split(text[1:-1], COMMA)]
@@ -90,7 +110,15 @@ def bracketed(text: str, read: Read) -> Key | None:
         return parts[0] if text[0] == "(" else gathered("list", parts)
     if text[0] + text[-1] == "()":
         return gathered("tuple", parts)
-    return gathered("interval" if len(parts) == 2 else "list", parts, (text[0], text[-1]))
+    found = gathered("interval" if len(parts) == 2 else "list", parts, (text[0], text[-1]))
+    rows = text[1:].lstrip().startswith("[") and _rows(text, read)
+    return found._replace(alt=(rows,)) if found and rows else found
+
+
+def _rows(text: str, read: Read) -> Key | None:
+    """`[[1, 2], [3, 4]]`: a matrix as programs write it."""
+    rows = [split(row.strip()[1:-1], COMMA) for row in split(text[1:-1], COMMA) if row.startswith("[")]
+    return gathered("matrix", [gathered("row", [read(cell) for cell in row]) for row in rows])
 
 
 def set_of(text: str, read: Read) -> Key | None:
@@ -153,12 +181,19 @@ def ratio(text: str, read: Read) -> Key | None:
 
 def matrix(text: str, read: Read) -> Key | None:
     """A matrix row by row; between bars it is its determinant."""
+    scaled = _SCALED_MATRIX.fullmatch(text)
+    factor = scaled[1].strip() if scaled and scaled[1] not in ("(", "[", "|") else ""
+    if factor:
+        text = text[len(scaled[1] if scaled else "") :]
     match = _MATRIX.fullmatch(text.strip("|") if text.startswith("|") else text)
     if match is None or r"\begin" in match[2]:
         return None
     rows = [row.split("&") for row in match[2].replace(r"\hline", "").split(r"\\") if row.strip()]
+    if factor:
+        factor = f"{factor}1" if factor in ("-", "+") else factor.removesuffix(r"\cdot").removesuffix(r"\times")
+        rows = [[f"({factor})({cell})" for cell in row] for row in rows]
     if match[1] in ("vmatrix", "Vmatrix") or text.startswith("|"):
-        return _determinant(rows)
+        return None if factor else _determinant(rows)
     if match[1] == "array" and text[0] not in "([":
         return None
     return gathered("matrix", [gathered("row", [read(cell) for cell in row]) for row in rows])
@@ -185,7 +220,8 @@ def cases(text: str, read: Read) -> Key | None:
     pieces = [[part.strip().strip(",;") for part in row.split("&", 1)] for row in rows]
     pieces = [part if len(part) == 2 else split(part[0], COMMA) for part in pieces]
     if all(len(piece) == 1 for piece in pieces):
-        return gathered("set", [read(piece[0]) for piece in pieces])
+        told = [read(piece[0]) for piece in pieces]
+        return together(gathered("set", told), told)
     if any(len(piece) != 2 for piece in pieces):
         return None
     return gathered("cases", [gathered("piece", [read(value), _condition(told, read)]) for value, told in pieces])

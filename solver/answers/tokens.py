@@ -32,7 +32,7 @@ GREEK = frozenset(
         "Gamma", "Delta", "Theta", "Lambda", "Sigma", "Phi", "Psi", "Omega",
     )
 )  # fmt: skip
-_BARE = sorted(FUNCTIONS | SEVERAL | {"sqrt", "pi"} | {"asin", "acos", "atan"}, key=len, reverse=True)
+_BARE = sorted(FUNCTIONS | SEVERAL | {"sqrt", "pi", "mod"} | {"asin", "acos", "atan"}, key=len, reverse=True)
 _NAME_IN_RUN = re.compile("|".join(_BARE))
 _OTHER_NAME = {"asin": "arcsin", "acos": "arccos", "atan": "arctan", "tg": "tan", "ctg": "cot", "arctg": "arctan"}
 _MANY_LETTERS = 4  # letters in a row that may still be a product

@@ -6,6 +6,9 @@ are two.
 
 import re
 
+from solver.answers.numerals import chinese
+from solver.answers.vocabulary import SAME as _SAME
+
 
 def _words(*lines: str) -> frozenset[str]:
     return frozenset(word for line in lines for word in line.split())
@@ -66,7 +69,7 @@ _UNITS = {
     "cent": "cent cents ¢ 美分",
     "yen": "yen 日元 円 jpy",
     "euro": "euro euros € eur 欧元",
-    "yuan": "yuan ¥ 元 块 块钱 rmb cny 人民币",
+    "yuan": "yuan ¥ 元 块 元钱 块钱 rmb cny 人民币",
     "gbp": "£ gbp 英镑",
     "piece": "piece pieces 个 只 件 块儿",
     "person": "person persons people 人 个人 名 位",
@@ -82,6 +85,28 @@ _UNITS = {
     "volt": "volt volts 伏 伏特",
     "ampere": "ampere amperes amp amps 安 安培",
     "kelvin": "kelvin kelvins",
+    "ohm": "ohm ohms 欧 欧姆",
+    "₹": "₹ rupee rupees 卢比",
+    "won": "₩ won 韩元",
+    "hkd": "hkd 港元 港币",
+    "nm": "nm nanometer nanometers 纳米",
+    "um": "um μm micrometer micrometers micron microns 微米",
+    "lightyear": "lightyear lightyears 光年",
+    "kB": "kb kilobyte kilobytes",
+    "MB": "mb megabyte megabytes",
+    "GB": "gb gigabyte gigabytes",
+    "TB": "tb",
+    "kJ": "kj kilojoule kilojoules 千焦",
+    "kWh": "kwh 千瓦时",
+    "kPa": "kpa",
+    "eV": "ev",
+    "dB": "db 分贝",
+    "kHz": "khz",
+    "bit": "bit bits 比特",
+    "byte": "byte bytes 字节",
+    "rpm": "rpm",
+    "cal": "cal calorie calories 卡",
+    "kcal": "kcal 千卡 大卡",
     "pascal": "pascal pascals pa 帕",
     "hertz": "hertz hz 赫兹",
     "mol": "mol mole moles 摩尔",
@@ -90,7 +115,7 @@ _UNITS = {
     "kW": "kw kilowatt kilowatts 千瓦",
     "student": "student students 名学生 个学生 位学生",
 }
-_CAPITAL = {"N": "newton", "J": "joule", "W": "watt", "V": "volt", "A": "ampere", "K": "kelvin", "Ω": "ohm"}
+_CAPITAL = {"N": "newton", "J": "joule", "W": "watt", "V": "volt", "A": "ampere", "K": "kelvin"}
 _UNIT = {alias: unit for unit, aliases in _UNITS.items() for alias in aliases.split()}
 CURRENCY = frozenset("$€£¥¢")
 AMBIGUOUS = {
@@ -103,6 +128,7 @@ _NOT_UNITS = _words(
 )
 _INVERSE = re.compile(r"([A-Za-z]+)\s*(?:\\cdot\s*)?([A-Za-z]+)\s*\^\s*\{?\s*-\s*([12])\s*\}?")
 _POWERED = re.compile(r"([A-Za-z]+)\s*\^\s*\{?\s*([23])\s*\}?")
+_BELOW = re.compile(r"([A-Za-z]{3,})\s*\^\s*\{?\s*-\s*1\s*\}?")
 _PER = re.compile(r"\s*/\s*|\s+per\s+|每")
 _MEASURE_WORDS = (*tuple("棵只条本支张头匹辆朵件台把块盒袋瓶杯双对枚粒颗座艘架间层"), "个", "名", "位")
 _WORD = re.compile(r"[A-Za-z]+(?:[ -][A-Za-z]+){0,3}")
@@ -116,6 +142,8 @@ def unit(text: str, *, spaced: bool) -> str | None:
     spaced: a space (or a text command) stood between number and words; without it a lone letter is a variable.
     Words outside the table are units as they stand (12 eggs), singular and in lower case.
     """
+    if text.strip() in (r"\Omega", "Ω"):
+        return "ohm"
     if text in _CAPITAL and spaced:
         return _CAPITAL[text]
     squeezed = text.replace(" ", "").replace("{", "").replace("}", "").lower()
@@ -129,6 +157,8 @@ def _combined(text: str, squeezed: str) -> str | None:
     """A rate, or a unit to a power."""
     if "/" in text or " per " in text or "每" in text:
         return _rate(text)
+    if (below := _BELOW.fullmatch(text.strip())) is not None and below[1] in _UNIT:
+        return f"/{_UNIT[below[1]]}"
     if (inverse := _INVERSE.fullmatch(text.strip())) is not None:
         return _rate(f"{inverse[1]}/{inverse[2]}" + ("^2" if inverse[3] == "2" else ""))
     if (powered := _POWERED.fullmatch(text.strip())) is not None and (measure := unit(powered[1], spaced=True)):
@@ -152,8 +182,11 @@ def known_unit(text: str) -> bool:
 
 
 def known_word(text: str) -> str | None:
-    """What a word of the table of meanings says."""
-    return _MEANING.get(text.lower())
+    """What a word of the table of meanings says; also a verdict with its echo: yes, it is."""
+    lowered = text.lower()
+    if (echo := _ECHO.fullmatch(lowered)) is not None:
+        lowered = echo[1]
+    return _MEANING.get(lowered)
 
 
 def _rate(text: str) -> str | None:
@@ -182,53 +215,6 @@ FUNCTIONS = _words(
     "lcm det lim mod pi infty frac cdot times binom theta alpha beta gamma lambda",
 )
 
-_SAME = (
-    "yes true correct right 是 是的 对 正确 真 能 可以 会",
-    "no false incorrect wrong 否 不是 不对 错 错误 假 不能 不可以 不会",
-    "east 东 东方 东边 东面", "west 西 西方 西边 西面", "south 南 南方 南边 南面", "north 北 北方 北边 北面",
-    "northeast 东北 东北方", "northwest 西北 西北方", "southeast 东南 东南方", "southwest 西南 西南方",
-    "left 左 左边 左侧", "up 上 上面 向上 upward upwards", "down 下 下面 向下 downward downwards",
-    "clockwise 顺时针 顺时针方向", "counterclockwise anticlockwise 逆时针 逆时针方向",
-    "monday mon 星期一 周一 礼拜一", "tuesday tue tues 星期二 周二 礼拜二", "wednesday wed 星期三 周三 礼拜三",
-    "thursday thu thur thurs 星期四 周四 礼拜四", "friday fri 星期五 周五 礼拜五", "saturday sat 星期六 周六 礼拜六",
-    "sunday sun 星期日 星期天 周日 周天 礼拜天 礼拜日",
-    "spring 春天 春季 春", "summer 夏天 夏季 夏", "autumn fall 秋天 秋季 秋", "winter 冬天 冬季 冬",
-    "even 偶数 偶 evennumber", "odd 奇数 奇 oddnumber", "prime 质数 素数 primenumber",
-    "composite 合数 compositenumber", "evenfunction 偶函数", "oddfunction 奇函数", "rational 有理数 rationalnumber",
-    "irrational 无理数 irrationalnumber", "integer 整数", "positive 正数 正的", "negative 负数 负的",
-    "red 红 红色", "blue 蓝 蓝色", "green 绿 绿色", "yellow 黄 黄色", "white 白 白色", "black 黑 黑色",
-    "orange 橙色 橙", "purple 紫 紫色", "pink 粉色 粉红 粉红色", "brown 棕色 褐色", "gray grey 灰 灰色",
-    "greaterthan greater > 大于", "lessthan less < 小于", "equal = equalto 相等 等于 一样 一样多",
-    "notequal 不相等 不等",
-    "increasing 递增 单调递增 增函数 increasingfunction", "decreasing 递减 单调递减 减函数 decreasingfunction",
-    "increase increases 增加 增大 变大", "decrease decreases 减少 减小 变小", "unchanged nochange 不变",
-    "nosolution nosolutions 无解 没有解 方程无解 原方程无解 thereisnosolution",
-    "norealsolution norealsolutions norealroots norealroot 无实数解 无实数根 无实根 没有实数根 方程无实数根",
-    "doesnotexist dne 不存在 notexist", "undefined 无定义 没有意义 无意义", "exist exists 存在",
-    "cannotbedetermined 无法确定 不能确定 不确定 cannotdetermine notenoughinformation",
-    "infinitelymany 无数个 无穷多 无穷多个 无限多 infinitelymanysolutions 无穷多解 无数解 无数组解",
-    "acute 锐角 acutetriangle 锐角三角形", "righttriangle 直角三角形", "obtuse 钝角 钝角三角形 obtusetriangle",
-    "isosceles isoscelestriangle 等腰三角形 等腰", "equilateral equilateraltriangle 等边三角形 正三角形",
-    "isoscelesrighttriangle rightisoscelestriangle 等腰直角三角形", "triangle 三角形", "rightangle 直角",
-    "circle 圆 圆形", "ellipse 椭圆", "parabola 抛物线", "hyperbola 双曲线", "square 正方形", "rectangle 长方形 矩形",
-    "parallelogram 平行四边形", "rhombus 菱形", "trapezoid trapezium 梯形", "pentagon 五边形", "hexagon 六边形",
-    "octagon 八边形", "cube 正方体 立方体", "cylinder 圆柱 圆柱体", "cone 圆锥 圆锥体", "sphere 球 球体", "line 直线",
-    "cuboid rectangularprism 长方体", "pyramid 棱锥", "point 点",
-    "parallel 平行", "perpendicular 垂直", "intersecting intersect 相交", "tangent 相切",
-    "morning 早上 上午", "afternoon 下午", "evening 晚上", "today 今天", "tomorrow 明天", "yesterday 昨天",
-    "heads head 正面", "tails tail 反面", "boy 男孩", "girl 女孩", "boys 男生", "girls 女生",
-    "possible 可能", "impossible 不可能", "certain 必然 一定", "always 总是", "never 从不", "sometimes 有时",
-    "sufficientbutnotnecessary sufficientbutnotnecessarycondition 充分不必要条件 充分不必要 充分而不必要条件",
-    "necessarybutnotsufficient necessarybutnotsufficientcondition 必要不充分条件 必要不充分 必要而不充分条件",
-    "necessaryandsufficient necessaryandsufficientcondition 充要条件 充分必要条件 充要",
-    "neithersufficientnornecessary neithersufficientnornecessarycondition 既不充分也不必要条件 既不充分也不必要",
-    "diverges divergent diverge 发散", "converges convergent converge 收敛",
-    "first 1st 第一 第1", "second 2nd 第二 第2", "third 3rd 第三 第3", "fourth 4th 第四 第4", "fifth 5th 第五 第5",
-    "sixth 6th 第六 第6", "seventh 7th 第七 第7", "eighth 8th 第八 第8", "ninth 9th 第九 第9", "tenth 10th 第十 第10",
-    "cat 猫", "dog 狗", "bird 鸟", "fish 鱼", "rabbit 兔子", "teacher 老师", "student 学生",
-    "firstquadrant quadranti 第一象限", "secondquadrant quadrantii 第二象限", "thirdquadrant quadrantiii 第三象限",
-    "fourthquadrant quadrantiv 第四象限",
-)  # fmt: skip
 _MEANING = {word: group.split()[0] for group in _SAME for word in group.split()}
 _COMMANDS = re.compile(r"\\[A-Za-z]+")
 _LETTERS = re.compile(r"[A-Za-z]{2,}")
@@ -236,6 +222,11 @@ _MATHS = re.compile(r"[\d+*/^=<>\\_|!]|(?<!\w)-|-(?=\d)")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _ARTICLES = re.compile(r"\b(?:the|a|an)\b")
 _CALL = re.compile(r"(?<=\w)\((?!e?s\))")  # a bracket that opens within a word is no noise
+_ECHO = re.compile(
+    r"(yes|no)\s*,\s*(?:it|he|she|they|there|that|this|we|you|i)\s+(?:is|are|was|were|do|does|did|can|will|has|have)"
+    r"(?:\s*not|n't)?"
+)
+_ORDINAL = re.compile("第([零一二三四五六七八九十百千]+)")
 _NOISE = re.compile(r"[\s\"'“”‘’.,;:!?()\[\]{}$*]+")
 
 
@@ -253,4 +244,6 @@ def meaning(text: str) -> str:
     """What a text answer says: lower case, no articles, spaces or punctuation; one word for both languages."""
     lowered = _CALL.sub("<", text.casefold())
     squeezed = _NOISE.sub("", _ARTICLES.sub(" ", lowered)) or _NOISE.sub("", lowered)
+    if squeezed[:1] == "第" and squeezed not in _MEANING:
+        squeezed = _ORDINAL.sub(lambda place: f"第{chinese(place[1]) or place[1]}", squeezed)
     return _MEANING.get(squeezed, squeezed)
