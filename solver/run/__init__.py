@@ -30,7 +30,7 @@ from solver.progress import Counters, Progress
 from solver.run.changes import changes
 from solver.run.drive import Driver, Work
 from solver.run.examine import download, examine, read_job
-from solver.run.finish import Summary, finish, lines, shown
+from solver.run.finish import Summary, about, finish, lines, shown
 from solver.run.log import LogFile, blot, discreet, variables, without_secrets
 from solver.run.open import Asked, Decisions, Say, Served, fingerprint, owed, read_input, read_model
 from solver.run.open import read_job as open_job
@@ -75,7 +75,7 @@ def _run(job: Job, command: Sequence[str], *, verify: bool, say: Say, quiet: boo
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
         for change in changes(store, job, asked.survey):
             say(change)
-        store.write_job(resolved(job, job.output.dir))
+        store.write_job(resolved(job, job.output.dir), about(job))
         log = store.path / "_solver" / "logs" / f"engine-{store.epoch:04d}.log"
         made = engine.open_engine(
             EngineSetting(job.engine, served.model, served.tokenizer, job.model.trust_remote_code, log, say)
@@ -99,7 +99,7 @@ def revote(directory: Path, overrides: Sequence[str] = (), *, say: Say = lambda 
     command = ["solver", "revote", str(directory), *(word for text in overrides for word in ("-o", text))]
     with _leaving(command), _going_on(command), Store.create_or_open(directory, verb="revote") as store:
         summary = _Owner(asked, Served(), store, Recorded(), say=say, quiet=quiet, command=command).work()
-        store.write_job(resolved(job, directory))
+        store.write_job(resolved(job, directory), about(job))
         return summary
 
 

@@ -56,8 +56,12 @@ def read_results_keys(shard: Shard, voids: Voids) -> ResultKeys:
 
 def ids_of(shard: Shard, table: pa.Table) -> Ids:
     """The row ids of a table read from `shard`. Raises CorruptShardError for what cannot be one."""
+    return _ids(shard, table["row_id"])
+
+
+def _ids(shard: Shard, column: pa.ChunkedArray | pa.Array) -> Ids:
     try:
-        return Ids.of_column(table["row_id"])
+        return Ids.of_column(column)
     except pa.ArrowInvalid as error:
         raise CorruptShardError(shard, error) from error
 
@@ -112,17 +116,20 @@ def read_sample_rows(shard: Shard) -> SampleRows:
     if not len(column):
         return SampleRows(Ids.of_bytes([]), np.empty(0, dtype=np.int32), groups)
     encoded = column.unify_dictionaries().combine_chunks()
-    try:
-        return SampleRows(Ids.of_column(encoded.dictionary), encoded.indices.to_numpy(), groups)
-    except pa.ArrowInvalid as error:
-        raise CorruptShardError(shard, error) from error
+    return SampleRows(_ids(shard, encoded.dictionary), encoded.indices.to_numpy(), groups)
 
 
 def sample_hashes(shard: Shard) -> U64:
-    """Hashes of the keys of one samples shard, in its order. Raises CorruptShardError."""
-    table = read_columns(shard, _KEY)
-    call, k = table["call"].to_numpy(), table["k"].to_numpy().astype(np.int64)
-    return key_hashes(ids_of(shard, table), table["path"].combine_chunks(), call, k)
+    """Hashes of the keys of one samples shard, in its order; each row id and path of it is decoded once.
+
+    Raises CorruptShardError.
+    """
+    table = read_columns(shard, _KEY, ["row_id", "path"]).unify_dictionaries().combine_chunks()
+    if not table.num_rows:
+        return np.empty(0, dtype=np.uint64)
+    rows, paths = (table[name].combine_chunks() for name in ("row_id", "path"))
+    ids = _ids(shard, rows.dictionary).take(rows.indices.to_numpy())
+    return key_hashes(ids, paths, table["call"].to_numpy(), table["k"].to_numpy().astype(np.int64))
 
 
 def sample_masks(shards: Sequence[Shard]) -> list[Mask]:
