@@ -116,20 +116,16 @@ def read_sample_rows(shard: Shard) -> SampleRows:
     if not len(column):
         return SampleRows(Ids.of_bytes([]), np.empty(0, dtype=np.int32), groups)
     encoded = column.unify_dictionaries().combine_chunks()
+    if encoded.null_count:  # no checksum covers a page's header
+        raise CorruptShardError(shard, "a row_id is absent")
     return SampleRows(_ids(shard, encoded.dictionary), encoded.indices.to_numpy(), groups)
 
 
 def sample_hashes(shard: Shard) -> U64:
-    """Hashes of the keys of one samples shard, in its order; each row id and path of it is decoded once.
-
-    Raises CorruptShardError.
-    """
-    table = read_columns(shard, _KEY, ["row_id", "path"]).unify_dictionaries().combine_chunks()
-    if not table.num_rows:
-        return np.empty(0, dtype=np.uint64)
-    rows, paths = (table[name].combine_chunks() for name in ("row_id", "path"))
-    ids = _ids(shard, rows.dictionary).take(rows.indices.to_numpy())
-    return key_hashes(ids, paths, table["call"].to_numpy(), table["k"].to_numpy().astype(np.int64))
+    """Hashes of the keys of one samples shard, in its order. Raises CorruptShardError."""
+    table = read_columns(shard, _KEY)
+    call, k = table["call"].to_numpy(), table["k"].to_numpy().astype(np.int64)
+    return key_hashes(ids_of(shard, table), table["path"].combine_chunks(), call, k)
 
 
 def sample_masks(shards: Sequence[Shard]) -> list[Mask]:
