@@ -11,7 +11,8 @@ decision, the others 8 samples and none. Then, each in a process of its own: `re
 `solver.run.run` with the scripted engine, to its end; `again`, once more, when nothing is left; `show` and `show ID`.
 Seconds count from the start of the process, imports and reading the input included. Printed with each are its processor
 time and peak resident memory (VmHWM), the samples asked for, how many row groups with texts were read and how many hold
-a sample of an unfinished problem, and the seconds of each stage. `first` is the first admission.
+a sample of an unfinished problem, and the seconds of each stage, processor time
+in brackets. `first` is the first admission.
 
 Exit code 1 when a finished problem was asked again or its texts were read without need, or when a resume of 99% done
 took more than 60 s or 2 GB.
@@ -24,8 +25,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from inspect import iscoroutinefunction
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -41,6 +43,7 @@ STAGES = {  # what is timed in the measured process, in its order: label -> (mod
     "input": ("solver.run.examine", "read_table"),
     "open": ("solver.store.directory", "Ledger"),
     "owed": ("solver.run", "owed"),
+    "drive": ("solver.run", "_Owner._drive"),
     "settle": ("solver.store.directory", "Store.finish"),
     "count": ("solver.run.finish", "summarize"),
 }
@@ -58,16 +61,23 @@ class Watched:
         return time.monotonic() - self._born
 
     def timed(self, label: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """`function`, its seconds noted."""
+        """`function`, a coroutine or not, its seconds noted: on the clock, and of this process's processor time."""
+
+        @contextmanager
+        def noted() -> Iterator[None]:
+            begun, busy = time.monotonic(), time.process_time()
+            yield
+            self.told["stages"][label] = (time.monotonic() - begun, time.process_time() - busy)
 
         def call(*arguments: Any, **named: Any) -> Any:
-            begun = time.monotonic()
-            try:
+            with noted():
                 return function(*arguments, **named)
-            finally:
-                self.told["stages"][label] = round(time.monotonic() - begun, 2)
 
-        return call
+        async def awaited(*arguments: Any, **named: Any) -> Any:
+            with noted():
+                return await function(*arguments, **named)
+
+        return awaited if iscoroutinefunction(function) else call
 
     def counted(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Reading a row group with its texts."""
@@ -188,7 +198,10 @@ def say(label: str, one: dict[str, Any], more: str) -> None:
     print(f"  {label:<8}{one['seconds']:7.1f} s ({one['cpu']:.1f} s CPU){first}, peak {one['peak_mb']:,.0f} MB", end="")
     print(f"{', ' if more else ''}{more}; load {os.getloadavg()[0]:.1f}", flush=True)
     if one.get("stages"):
-        print(" " * 10 + ", ".join(f"{stage} {spent:.1f} s" for stage, spent in one["stages"].items()), flush=True)
+        print(
+            " " * 10 + ", ".join(f"{stage} {on:.1f} s ({busy:.1f})" for stage, (on, busy) in one["stages"].items()),
+            flush=True,
+        )
 
 
 def main() -> int:

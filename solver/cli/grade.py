@@ -30,7 +30,8 @@ def grade(file: str, *, pred: str, gold: str, kind: str, out: str | None, worker
 
     Gold answers may be bare, boxed, or stand after `####`. Rows whose gold answer is blank or cannot be read are
     counted apart. With --out FILE.parquet, .jsonl or .csv the table is written with three more columns: predicted,
-    correct (empty where nothing is known) and rule, which says how the answer was found.
+    correct (empty where nothing is known) and rule, which says how the answer was found. In csv a text that a
+    spreadsheet would compute gets an apostrophe in front.
     """
     from solver.grade import Task
     from solver.grade import grade as grade_table

@@ -1,6 +1,7 @@
 """Rows with their verdicts -> a parquet, jsonl or csv file that appears whole or not at all."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol, TypeVar
@@ -10,6 +11,10 @@ import pyarrow.parquet as pq
 
 from solver.grade.verdicts import Verdict
 from solver.store.publish import publish
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""How a cell begins that spreadsheets compute, and so may send elsewhere (OWASP, "CSV Injection")."""
+_NUMBER = re.compile(r"[-+]\d+(?:\.\d+)?")  # computes nothing
 
 T = TypeVar("T")
 Columns = Mapping[str, list[Any]]
@@ -64,7 +69,7 @@ class _Jsonl:
 
 class _Csv:
     """Text is always quoted, so that a number that was text stays text, and nothing in it ends a cell or a row; an
-    absent value is an empty cell without quotes."""
+    absent value is an empty cell without quotes. Text that a spreadsheet would take for a formula begins with `'`."""
 
     def __init__(self, file: BinaryIO, names: Sequence[str]) -> None:
         self._file = file
@@ -86,4 +91,6 @@ def _cell(value: Any) -> str:
     if isinstance(value, int | float):
         return repr(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if text.startswith(_FORMULA) and _NUMBER.fullmatch(text) is None:
+        text = "'" + text
     return '"' + text.replace('"', '""') + '"'

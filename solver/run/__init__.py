@@ -23,7 +23,7 @@ from solver.job import Job, resolved
 from solver.progress import Counters, Progress
 from solver.run.changes import changes
 from solver.run.examine import download, examine, read_job
-from solver.run.finish import Summary, lines, shown
+from solver.run.finish import Summary, about, lines, shown
 from solver.run.log import discreet, without_secrets
 from solver.run.open import Say, Served, fingerprint, read_input, read_model
 from solver.run.open import read_job as open_job
@@ -63,7 +63,7 @@ def _run(job: Job, command: Sequence[str], *, verify: bool, say: Say, quiet: boo
         store.check_fingerprint(fingerprint(asked, served), _elsewhere(command))
         for change in changes(store, job, asked.survey):
             say(change)
-        store.write_job(resolved(job, job.output.dir))
+        store.write_job(resolved(job, job.output.dir), about(job))
         progress = Progress(Counters(total=asked.survey.rows), quiet=quiet)
         say = progress.around(say)
         log = store.path / "_solver" / "logs" / f"engine-{store.epoch:04d}.log"
@@ -99,7 +99,7 @@ def revote(
         progress = Progress(Counters(total=asked.survey.rows), quiet=quiet)
         say = progress.around(say)
         summary = Owner(asked, Served(), store, Recorded(), say=say, progress=progress, command=command).work()
-        store.write_job(resolved(job, directory))
+        store.write_job(resolved(job, directory), about(job))
         return summary
 
 

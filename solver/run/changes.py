@@ -49,7 +49,7 @@ def _fields_changed(directory: Path, job: Job) -> Iterator[str]:
 def _effect(key: str, old: Any, new: Any) -> str:
     """What a changed field does to a run whose samples stay what they are."""
     if key == "sampling.n":
-        return "the new samples are drawn, the old ones stay" if _grew(old, new) else f"the first {new} samples vote"
+        return "only samples that are not there are drawn" if _grew(old, new) else f"the first {new} samples vote"
     if key in ("sampling.max_tokens", "engine.max_model_len", "engine.context"):
         redone = "only what was cut is drawn again"
         return redone if _grew(old, new) else "changes nothing that is sampled already"

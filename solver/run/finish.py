@@ -46,10 +46,14 @@ def finish(store: Store, job: Job, counters: Counters, seconds: float, current: 
     return Summary(store.path, stats, counters.problems, counters.samples, counters.output_tokens, seconds)
 
 
+def about(job: Job) -> Mapping[str, Any]:
+    """What may be passed around of a job: `name` and `model`, for the dataset card."""
+    return {"name": redact(job.unexpanded.get(("name",), job.name)), "model": redact(_model(job))}
+
+
 def _facts(job: Job, counters: Counters, seconds: float) -> Mapping[str, Any]:
     return {
-        "name": redact(job.unexpanded.get(("name",), job.name)),
-        "model": redact(_model(job)),
+        **about(job),
         "problems": counters.total,
         "last_run": {"samples": counters.samples, "output_tokens": counters.output_tokens, "seconds": seconds},
     }

@@ -8,7 +8,7 @@ The owner (one per directory, by lock):
         store.epoch                                           # the number of this start
         store.notes                                           # what was found damaged or half done, and mended
         store.check_fingerprint(fingerprint, "solver run ... -o output.dir=...")     # FingerprintError
-        store.write_job(text)
+        store.write_job(text, {"name": ..., "model": ...})    # and a dataset card, where there is none yet
         store.done(row_id, decision)                          # a durable result with this decision?
         store.done_rows(InputRows(ids, decisions))            # the same for a whole input, as arrays
         store.samples_of(row_id, max_tokens=, context=)       # {SampleKey: Sample} that answer this row's calls

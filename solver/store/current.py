@@ -56,8 +56,12 @@ def read_results_keys(shard: Shard, voids: Voids) -> ResultKeys:
 
 def ids_of(shard: Shard, table: pa.Table) -> Ids:
     """The row ids of a table read from `shard`. Raises CorruptShardError for what cannot be one."""
+    return _ids(shard, table["row_id"])
+
+
+def _ids(shard: Shard, column: pa.ChunkedArray | pa.Array) -> Ids:
     try:
-        return Ids.of_column(table["row_id"])
+        return Ids.of_column(column)
     except pa.ArrowInvalid as error:
         raise CorruptShardError(shard, error) from error
 
@@ -112,10 +116,9 @@ def read_sample_rows(shard: Shard) -> SampleRows:
     if not len(column):
         return SampleRows(Ids.of_bytes([]), np.empty(0, dtype=np.int32), groups)
     encoded = column.unify_dictionaries().combine_chunks()
-    try:
-        return SampleRows(Ids.of_column(encoded.dictionary), encoded.indices.to_numpy(), groups)
-    except pa.ArrowInvalid as error:
-        raise CorruptShardError(shard, error) from error
+    if encoded.null_count:  # no checksum covers a page's header
+        raise CorruptShardError(shard, "a row_id is absent")
+    return SampleRows(_ids(shard, encoded.dictionary), encoded.indices.to_numpy(), groups)
 
 
 def sample_hashes(shard: Shard) -> U64:

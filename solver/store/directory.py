@@ -202,10 +202,11 @@ class Store:
         self._owned()
         manifest.check_fingerprint(self._layout, new, command_for_new_dir)
 
-    def write_job(self, text: str) -> None:
-        """Publish `job.yaml`, the job as resolved."""
+    def write_job(self, text: str, about: Mapping[str, Any] | None = None) -> None:
+        """Publish `job.yaml`, the job as resolved, and where there is no dataset card yet one about `name`, `model`."""
         self._owned()
         publish_text(self._layout.run / "job.yaml", self._layout.tmp, text)
+        manifest.begin_card(self._layout, about or {})
 
     def writer(
         self,

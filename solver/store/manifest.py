@@ -130,7 +130,13 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def write_card(layout: Layout, *, samples: int, results: int, summary: Mapping[str, Any]) -> None:
+def begin_card(layout: Layout, about: Mapping[str, Any]) -> None:
+    """Publish a dataset card without counts where there is none, so that an unfinished run loads as it lies too."""
+    if not (layout.run / "README.md").exists():
+        write_card(layout, samples="not finished", results="not finished", summary=about)
+
+
+def write_card(layout: Layout, *, samples: int | str, results: int | str, summary: Mapping[str, Any]) -> None:
     """Publish the dataset card; the summary's `name` and `model` are shown when it has them."""
     name = _one_line(summary.get("name") or layout.run.resolve().name)
     model = f" from {_one_line(summary['model'])}" if summary.get("model") else ""

@@ -142,7 +142,9 @@ def opened(shard: Shard, dictionary: Sequence[str] | None = None) -> Iterator[pq
     """
     try:
         has_seal = sealed(shard)
-        with pq.ParquetFile(shard.path, page_checksum_verification=True, read_dictionary=dictionary) as file:
+        with pq.ParquetFile(
+            shard.path, page_checksum_verification=True, read_dictionary=dictionary, pre_buffer=False
+        ) as file:
             if not has_seal and next(iter(_SEALED)).encode() in (file.metadata.metadata or {}):
                 raise CorruptShardError(shard, "its seal is gone")
             yield file

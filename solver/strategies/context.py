@@ -263,7 +263,8 @@ class Context:
             why = f"the prompt has {count} tokens, the context {self._setting.context}"
             sample = Sample(key, call.role, "", Status.TOO_LONG, None, count, 0, seed, error=why)
         else:
-            sampling = replace(call.sampling, max_tokens=room)
+            whole = room == call.sampling.max_tokens  # nearly always, and then one record serves all samples
+            sampling = call.sampling if whole else replace(call.sampling, max_tokens=room)
             request = Request(
                 key, call.role, call.messages, call.prefix, call.token_ids, sampling, seed, self._priority
             )

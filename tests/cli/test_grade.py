@@ -85,9 +85,25 @@ def test_the_table_is_written_with_its_verdicts_and_everything_else_as_it_was(
     assert [row["correct"] for row in rows] == [spelled[one] for one in CORRECT]
     assert [row["predicted"] for row in rows] == [blank if one is None else one for one in PREDICTED]
     assert [row["rule"] for row in rows] == [blank if one is None else one for one in RULES]
+    safe = {None: "", "=1+1": "'=1+1"} if suffix == ".csv" else {}
     for name in ("said", "gold", "note"):
-        assert [row[name] for row in rows] == [blank if row[name] is None else row[name] for row in ROWS]
+        assert [row[name] for row in rows] == [safe.get(row[name], row[name]) for row in ROWS]
     assert (summary.right, summary.rows) == (2, 6)
+
+
+def test_no_cell_of_a_csv_is_a_formula_and_numbers_stay_numbers(tmp_path: Path) -> None:
+    path, out = tmp_path / "table.jsonl", tmp_path / "graded.csv"
+    hostile = ['=HYPERLINK("http://x/?"&A1)', "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1"]
+    harmless = ["-5", "+3.25", "1-2", "a = b", "'tis", ""]
+    rows = [{"said": text, "gold": "5", "=1+1": text} for text in hostile + harmless]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    grade(Task(path, "said", "gold", "answer", out=out))
+    with out.open(encoding="utf-8", newline="") as file:
+        head, *cells = csv.reader(file)
+    assert head[:3] == ["said", "gold", "'=1+1"]
+    assert [row[0] for row in cells] == [row[2] for row in cells] == ["'" + text for text in hostile] + harmless
+    dangerous = [cell for row in [head, *cells] for cell in row if cell[:1] in tuple("=+-@\t\r\n＝") and cell]
+    assert set(dangerous) == {"-5", "+3.25"}
 
 
 def test_a_bare_answer_is_taken_as_it_is_and_a_response_is_read(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_more_samples_are_drawn_beside_the_old_and_fewer_vote_over_the_first(job
     before = texts(job)
     assert job.run("sampling.n=6").samples == 16
     assert before.items() <= texts(job).items()
-    assert said(job, "sampling") == ["sampling.n: was 4, is now 6; the new samples are drawn, the old ones stay"]
+    assert said(job, "sampling") == ["sampling.n: was 4, is now 6; only samples that are not there are drawn"]
     assert job.run("sampling.n=2").samples == 0
     assert said(job, "sampling") == ["sampling.n: was 6, is now 2; the first 2 samples vote"]
     assert {row["n_samples"] for row in job.results().values()} == {2} and len(texts(job)) == 48

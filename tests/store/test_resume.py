@@ -232,6 +232,26 @@ def test_workers_write_side_by_side(tmp_path: Path) -> None:
     assert [one.key.k for one in Store.read(tmp_path / "run").samples()] == [0, 1, 2]
 
 
+def test_names_that_outgrow_their_digits_are_read(tmp_path: Path) -> None:
+    """The hundredth worker, or the millionth flush of a run of weeks."""
+
+    async def work(epoch: int) -> None:
+        async with Writer(tmp_path / "run", epoch=epoch, worker=100) as writer:
+            writer._seq = 999_999
+            await writer.add(sample(1, 0))
+            await writer.flush()
+            await writer.add(sample(1, 1))
+        async with Writer(tmp_path / "run", epoch=epoch, worker=100) as writer:
+            await writer.add(sample(1, 2))
+
+    with Store.create_or_open(tmp_path / "run") as store:
+        asyncio.run(work(store.epoch or 0))
+        store.finish({})
+    assert [one.key.k for one in Store.read(tmp_path / "run").samples()] == [0, 1, 2]
+    with Store.create_or_open(tmp_path / "run") as store:
+        assert len(store.samples_of(row_id(1))) == 3
+
+
 def test_a_writer_that_outlived_its_owner_writes_nothing(tmp_path: Path) -> None:
     async def outlive() -> None:
         with Store.create_or_open(tmp_path / "run") as store:

@@ -152,5 +152,21 @@ def test_datasets_loads_the_folder(tmp_path: Path) -> None:
         assert loaded.num_rows == rows
 
 
+def test_datasets_loads_the_folder_of_a_run_that_has_not_come_to_its_end(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    with Store.create_or_open(tmp_path / "run") as store:
+        store.write_job("name: x\n", {"name": "half made", "model": "abacus"})
+        put(store, [sample(1, 0), sample(1, 1), sample(2, 0)], [result(1)])
+    card = (tmp_path / "run" / "README.md").read_text()
+    assert "# half made\n" in card and "by `solver` from abacus" in card and "| `samples` | not finished |" in card
+    for table, rows in (("samples", 3), ("results", 1)):
+        loaded = datasets.load_dataset(str(tmp_path / "run"), table, split="train", cache_dir=str(tmp_path / "cache"))
+        assert loaded.num_rows == rows
+    with Store.create_or_open(tmp_path / "run") as store:
+        store.finish({"name": "made"})
+        store.write_job("name: x\n", {"name": "another start"})
+    assert "# made\n" in (tmp_path / "run" / "README.md").read_text(), "a card with counts is not taken back"
+
+
 def test_the_extra_schema_of_these_tests_collides_on_purpose() -> None:
     assert "status" in EXTRA.names
