@@ -8,6 +8,7 @@ thousands run interleaved over one engine and a resumed run simply calls it agai
     stopping.py  when enough have come             ├─ voting.py: one loop over the three
     choosing.py  what each candidate weighs        ┘
     race.py      candidates side by side, consumed in order of k
+    wrappers.py  strategies around a strategy: cascade, abstain
 
 `STRATEGIES` maps the job's `strategy.name` to a class, which is made from the whole block and validates it.
 """
@@ -19,6 +20,7 @@ from solver.errors import Fault, nearest
 from solver.records import Problem, Result
 from solver.strategies.context import Context
 from solver.strategies.self_consistency import SelfConsistency
+from solver.strategies.wrappers import Abstain, Cascade
 
 DEFAULT = "self-consistency"
 
@@ -43,13 +45,17 @@ class StrategyClass(Protocol):
         ...
 
 
-STRATEGIES: dict[str, StrategyClass] = {"self-consistency": SelfConsistency}
+STRATEGIES: dict[str, StrategyClass] = {
+    "self-consistency": SelfConsistency,
+    "cascade": Cascade,
+    "abstain": Abstain,
+}
 
 
 def validate(block: Mapping[str, Any]) -> Sequence[Fault]:
     """Every fault of a `strategy:` block; where: the dotted key inside it."""
     name = block.get("name", DEFAULT)
-    if name not in STRATEGIES:
+    if not isinstance(name, str) or name not in STRATEGIES:
         return [Fault("name", f"unknown strategy `{name}`", nearest(str(name), STRATEGIES))]
     return STRATEGIES[name].faults(block)
 
