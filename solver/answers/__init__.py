@@ -4,6 +4,7 @@
     reference(text) -> str | None         the final answer of a gold column
     key(answer) -> Key | None             typed exact meaning, in microseconds; None needs a worker
     Grader().classify(answers)            class of each answer; only residue reaches killable workers
+    Grader().standings(answers)           the same, and what of it no further answer can change
     equivalent(a, b) -> bool              the same for two answers, synchronously
     classified(answers) -> classes        the same for one bag of answers, synchronously
 
@@ -12,7 +13,7 @@ pebble are only imported when the first residue appears, in worker processes.
 """
 
 from solver.answers.extract import DEFAULT_REASONING, Extracted, extract, reference
-from solver.answers.grader import Grader, classified, equivalent
+from solver.answers.grader import Grader, Standing, classified, equivalent
 from solver.answers.keys import Key
 from solver.answers.reading import key
 
@@ -25,6 +26,7 @@ __all__ = [
     "Extracted",
     "Grader",
     "Key",
+    "Standing",
     "classified",
     "equivalent",
     "extract",

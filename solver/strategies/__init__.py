@@ -4,7 +4,12 @@ A strategy is one coroutine over one problem; its only await points are calls on
 (strategies/context.py). It holds no state between problems, writes nothing and knows no engine, so
 thousands run interleaved over one engine and a resumed run simply calls it again.
 
-`STRATEGIES` maps the job's `strategy.name` to a class; each class validates its own parameters.
+    drawing.py   how one candidate is obtained     ┐
+    stopping.py  when enough have come             ├─ voting.py: one loop over the three
+    choosing.py  what each candidate weighs        ┘
+    race.py      candidates side by side, consumed in order of k
+
+`STRATEGIES` maps the job's `strategy.name` to a class, which is made from the whole block and validates it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +19,8 @@ from solver.errors import Fault, nearest
 from solver.records import Problem, Result
 from solver.strategies.context import Context
 from solver.strategies.self_consistency import SelfConsistency
+
+DEFAULT = "self-consistency"
 
 
 class Strategy(Protocol):
@@ -26,17 +33,27 @@ class Strategy(Protocol):
         ...
 
 
-STRATEGIES = {"self-consistency": SelfConsistency}
+class StrategyClass(Protocol):
+    """What `STRATEGIES` holds: made from a valid block and the job's number of samples."""
+
+    def __call__(self, block: Mapping[str, Any], n: int) -> Strategy: ...
+
+    def faults(self, block: Mapping[str, Any]) -> Sequence[Fault]:
+        """Every fault of the whole block; where: the dotted key inside it."""
+        ...
+
+
+STRATEGIES: dict[str, StrategyClass] = {"self-consistency": SelfConsistency}
 
 
 def validate(block: Mapping[str, Any]) -> Sequence[Fault]:
-    """Every fault of a `strategy:` block."""
-    name = block.get("name", "self-consistency")
+    """Every fault of a `strategy:` block; where: the dotted key inside it."""
+    name = block.get("name", DEFAULT)
     if name not in STRATEGIES:
-        return [Fault("strategy.name", f"unknown strategy `{name}`", nearest(str(name), STRATEGIES))]
-    return STRATEGIES[name].faults({key: value for key, value in block.items() if key != "name"})
+        return [Fault("name", f"unknown strategy `{name}`", nearest(str(name), STRATEGIES))]
+    return STRATEGIES[name].faults(block)
 
 
 def make(block: Mapping[str, Any], n: int) -> Strategy:
     """The strategy of a valid block; `n` is the job's number of samples."""
-    return STRATEGIES[block.get("name", "self-consistency")](n)
+    return STRATEGIES[block.get("name", DEFAULT)](block, n)

@@ -6,7 +6,7 @@ continues where it was, without code of its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from solver.records import (
 )
 from solver.store import answers as answers_call
 from solver.strategies.call import Call, call_hash, overridden, sample_seed
+from solver.strategies.tally import Tally
 
 Ask = Callable[[Request, Watch | None], Awaitable[Sample]]
 Record = Callable[[Sample], Awaitable[None]]
@@ -81,6 +82,11 @@ class Context:
         self._ended: set[SampleKey] = set()
         self._live: dict[SampleKey, asyncio.Future[Sample]] = {}
 
+    @property
+    def eager(self) -> bool:
+        """Whether no unstarted problem is left, when holding samples back saves nothing any more."""
+        return self._setting.eager()
+
     async def sample(
         self,
         n: int,
@@ -103,11 +109,12 @@ class Context:
         with; max_tokens, stop, schema (JSON schema text), logprobs and further sampling fields override
         the job's. Raises TypeError for a sampling field that does not exist.
         """
-        overrides = overridden(max_tokens, stop, schema, logprobs, sampling)
+        overrides = overridden(max_tokens, stop, schema, logprobs and not self._has_logprobs, sampling)
         call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
         tasks = [self._begin(call, k) for k in range(start, start + n)]
         self._has_begun()
-        return list(await asyncio.gather(*tasks))
+        together = asyncio.gather(*tasks)
+        return list(await asyncio.shield(together))  # whoever leaves a race ends its samples by `end`, counted
 
     async def stream(
         self,
@@ -125,12 +132,12 @@ class Context:
         logprobs: bool = False,
         watch: Watch | None = None,
         **sampling: Any,
-    ) -> AsyncIterator[Sample]:
+    ) -> AsyncGenerator[Sample, None]:
         """The same samples one by one in order of k, at most `ahead` unfinished beyond the one consumed.
 
         Leaving the loop ends the others: they are kept as `cancelled`, for the token accounts only.
         """
-        overrides = overridden(max_tokens, stop, schema, logprobs, sampling)
+        overrides = overridden(max_tokens, stop, schema, logprobs and not self._has_logprobs, sampling)
         call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
         waiting: list[asyncio.Future[Sample]] = []
         asked = 0
@@ -142,7 +149,8 @@ class Context:
                 self._has_begun()
                 yield await waiting.pop(0)
         finally:
-            await self._end([key for key in self._live if key.path == path and key.call == call.hash])
+            own = range(start, start + n)
+            await self._end([key for key in self._live if key.path == path and key.call == call.hash and key.k in own])
 
     async def score(self, text: str, steps: Sequence[str], *, role: str = "prm") -> list[float]:
         """A reward model's score for each step. Raises EngineError: no scorer can be configured yet."""
@@ -170,6 +178,15 @@ class Context:
             reasoning_end=found.reasoning_end if found else None,
         )
 
+    def said(self, candidate: Candidate) -> Sample:
+        """The last sample of a candidate of this problem: the one whose text holds its answer."""
+        return self._asked[candidate.keys[-1]].result()
+
+    async def count(self, tally: Tally, candidate: Candidate) -> None:
+        """Add a candidate to a tally; answers are grouped anew only where one that was not there before has come."""
+        if tally.add(candidate.answer, candidate.k):
+            tally.group(await self._setting.grader.standings(tally.answers))
+
     async def classes(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
         """The candidates with their answer classes and, where there is a reference, whether they are right."""
         return await votes.classes(candidates, self._setting.grader, self.problem.reference)
@@ -193,6 +210,11 @@ class Context:
         if key not in self._stored:
             await self._setting.record(Sample(key, "problem", "", Status.ERROR, None, 0, 0, 0, error=reason))
 
+    async def end(self, ks: Collection[int]) -> None:
+        """End the unfinished samples with these numbers, on whatever path: for whoever leaves a race of candidates."""
+        if ks:
+            await self._end([key for key in self._live if key.k in ks])
+
     async def close(self) -> None:
         """End whatever the strategy left unfinished, and wait for it."""
         await self._end(list(self._live))
@@ -201,6 +223,11 @@ class Context:
         """Drop whatever is still unfinished, without waiting and without a trace."""
         for task in list(self._live.values()):
             task.cancel()
+
+    @property
+    def _has_logprobs(self) -> bool:
+        """Whether the job asks for log-probabilities of every sample anyway."""
+        return self._setting.sampling.logprobs is not None
 
     def _has_begun(self) -> None:
         if not self.begun.done():

@@ -1,0 +1,100 @@
+"""Voting: draw candidates, stop when enough have come, choose among their answers. One loop for a whole family.
+
+A strategy of the family is this loop with its own draw (`drawing.Draw`); every stopping rule and every way to choose
+works with all of them.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, ClassVar
+
+from solver.errors import Fault, nearest
+from solver.records import Candidate, Problem, Result
+from solver.strategies import choosing, stopping
+from solver.strategies.context import Context
+from solver.strategies.drawing import Draw, Plain
+from solver.strategies.tally import Tally
+
+PARTS = ("name", "stop", "choose")
+"""Keys of every voting strategy's block; the others belong to its draw."""
+
+
+class Voting:
+    """Up to n candidates and a vote. Subclasses give a name and a draw.
+
+    draw: how a candidate is obtained; draws: other draws, each asked for by a key of the block (`think: {...}`).
+    """
+
+    name: ClassVar[str]
+    draw: ClassVar[type[Draw]] = Plain
+    draws: ClassVar[Mapping[str, type[Draw]]] = {}
+
+    def __init__(self, block: Mapping[str, Any], n: int) -> None:
+        self.n = n
+        self._draw = self._drawn(block)(block)
+        self._stop = stopping.make(block.get("stop"))
+        self._choose = choosing.make(block.get("choose"))
+        self.parameters = self._parameters()
+
+    def _parameters(self) -> Mapping[str, Any]:
+        """Without what says the default, so that results of plain self-consistency stay current."""
+        parameters: dict[str, Any] = {"name": self.name, "n": self.n, **self._draw.parameters}
+        if self._stop.parameters != {"rule": "fixed"}:
+            parameters["stop"] = dict(self._stop.parameters)
+        if self._choose.parameters != {"rule": "majority"}:
+            parameters["choose"] = dict(self._choose.parameters)
+        return parameters
+
+    @classmethod
+    def _drawn(cls, block: Mapping[str, Any]) -> type[Draw]:
+        return next((draw for key, draw in cls.draws.items() if key in block), cls.draw)
+
+    @classmethod
+    def faults(cls, block: Mapping[str, Any]) -> list[Fault]:
+        """Every fault of the block; where: the dotted key inside it."""
+        drawn = cls._drawn(block)
+        known = {*PARTS, *drawn.fields, *cls.draws}
+        found = [
+            Fault(str(key), f"is not a field of {cls.name}", nearest(str(key), known))
+            for key in block
+            if key not in known
+        ]
+        asked = [key for key in cls.draws if key in block]
+        if len(asked) > 1:
+            found.append(Fault(asked[1], f"cannot stand beside `{asked[0]}`", "Keep one of them"))
+        if "stop" in block:
+            found += stopping.faults(block["stop"])
+        if "choose" in block:
+            found += choosing.faults(block["choose"])
+        return found + drawn.faults(block)
+
+    async def solve(self, problem: Problem, ctx: Context) -> Result:
+        """Draw until the rule says it is over, group the answers, choose."""
+        drawn: list[Candidate] = []
+        tally = Tally()
+        counts = self._stop.ahead is not None
+        ahead = self.n if self._stop.ahead is None else self._stop.ahead
+        async with aclosing(self._draw.candidates(ctx, self.n, ahead=ahead)) as candidates:
+            async for candidate in candidates:
+                drawn.append(candidate)
+                if counts:
+                    await ctx.count(tally, candidate)
+                    if self._stop.over(tally, self.n - len(drawn)):
+                        break
+        classed = await ctx.classes(drawn)
+        weights = (
+            self._heard(tally, classed, await self._choose.weights(ctx, classed))
+            if counts
+            else (await self._choose.weights(ctx, classed))
+        )
+        return ctx.result(classed, await ctx.vote(classed, weights), weights)
+
+    def _heard(
+        self, tally: Tally, candidates: Sequence[Candidate], weights: Sequence[float] | None
+    ) -> Sequence[float] | None:
+        """The weights, 0 for candidates that the stopping rule does not hear."""
+        voters = self._stop.voters(tally)
+        if len(voters) == len(candidates):
+            return weights
+        own = [candidate.weight for candidate in candidates] if weights is None else weights
+        return [weight if number in voters else 0.0 for number, weight in enumerate(own)]
