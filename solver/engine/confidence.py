@@ -113,7 +113,7 @@ class Collector:
     low: called once when a window has fallen below the floor, while vLLM is at work: it must not touch vLLM at once.
     """
 
-    def __init__(self, rule: Confidence, low: Callable[[], None]) -> None:
+    def __init__(self, rule: Confidence, low: Callable[[], object]) -> None:
         self.trace = rule.begin()
         self.cumulative_logprob = 0.0
         self.tokens = 0

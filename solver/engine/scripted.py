@@ -30,7 +30,7 @@ DEFAULT_REPLY = "No replies were given, so the answer is \\boxed{0}."
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What to answer: text, how it ended, and seconds until it is there; confidences: of its words, 1 where not said."""
+    """What to answer: text, how it ended, seconds until it is there; confidences: of its words, 1 where not said."""
 
     text: str
     status: Status = Status.OK

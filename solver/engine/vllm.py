@@ -153,7 +153,7 @@ class VllmEngine:
     async def _measured(self, request: Request, stream: Any, rule: Confidence, name: str) -> Sample:
         """A response whose tokens are measured as they come; one that falls below the floor is aborted."""
         loop = asyncio.get_running_loop()
-        collector = Collector(rule, lambda: loop.call_soon(self._end, name) and None)
+        collector = Collector(rule, lambda: loop.call_soon(self._end, name))
         self._collectors[name] = collector
         try:
             last = None

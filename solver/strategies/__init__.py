@@ -18,6 +18,11 @@ from typing import Any, Protocol
 from solver.errors import Fault, nearest
 from solver.records import Problem, Result
 from solver.strategies.context import Context
+from solver.strategies.debate import Debate
+from solver.strategies.deepconf import DeepConf
+from solver.strategies.parts import Chain, Plan
+from solver.strategies.rationalize import Rationalize
+from solver.strategies.refine import Refine
 from solver.strategies.self_consistency import SelfConsistency
 
 DEFAULT = "self-consistency"

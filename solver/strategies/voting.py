@@ -13,9 +13,11 @@ from solver.records import Candidate, Problem, Result
 from solver.strategies import choosing, stopping
 from solver.strategies.context import Context
 from solver.strategies.drawing import Draw, Plain
+from solver.strategies.reflecting import Reflect
 from solver.strategies.tally import Tally
+from solver.strategies.wording import cue_faults
 
-PARTS = ("name", "stop", "choose")
+PARTS = ("name", "stop", "choose", "reflect", "cues")
 """Keys of every voting strategy's block; the others belong to its draw."""
 
 
@@ -32,6 +34,8 @@ class Voting:
     def __init__(self, block: Mapping[str, Any], n: int) -> None:
         self.n = n
         self._draw = self._drawn(block)(block)
+        if "reflect" in block:
+            self._draw = Reflect(block, self._draw)
         self._stop = stopping.make(block.get("stop"))
         self._choose = choosing.make(block.get("choose"))
         self.parameters = self._parameters()
@@ -66,7 +70,9 @@ class Voting:
             found += stopping.faults(block["stop"])
         if "choose" in block:
             found += choosing.faults(block["choose"])
-        return found + drawn.faults(block)
+        if "reflect" in block:
+            found += Reflect.faults(block)
+        return found + cue_faults(block) + drawn.faults(block)
 
     async def solve(self, problem: Problem, ctx: Context) -> Result:
         """Draw until the rule says it is over, group the answers, choose."""
