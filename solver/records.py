@@ -30,6 +30,7 @@ class Outcome(StrEnum):
     """How one problem ended (`Result.status`)."""
 
     OK = "ok"  # a vote was cast
+    ABSTAINED = "abstained"  # a vote was cast, but the strategy keeps silent: nothing predicted, nothing judged
     NO_ANSWER = "no_answer"  # responses came, none with a gradable answer
     FAILED = "failed"  # no response at all: every sample failed, or the row itself is unusable
     WANTS_MORE = "wants_more"  # revote only: the rule asks for samples that the run does not hold

@@ -8,6 +8,11 @@ thousands run interleaved over one engine and a resumed run simply calls it agai
     stopping.py  when enough have come             ├─ voting.py: one loop over the three
     choosing.py  what each candidate weighs        ┘
     race.py      candidates side by side, consumed in order of k
+    wrappers.py  strategies around a strategy: cascade, abstain
+
+    thinking.py, reflecting.py, refine.py, parts.py   other draws: budgets of thinking, second looks, parts
+    deepconf.py, debate.py, rationalize.py            strategies with a loop of their own
+    response.py, wording.py                           one response in several samples; what is said to the model
 
 `STRATEGIES` maps the job's `strategy.name` to a class, which is made from the whole block and validates it.
 """
@@ -24,6 +29,7 @@ from solver.strategies.parts import Chain, Plan
 from solver.strategies.rationalize import Rationalize
 from solver.strategies.refine import Refine
 from solver.strategies.self_consistency import SelfConsistency
+from solver.strategies.wrappers import Abstain, Cascade
 
 DEFAULT = "self-consistency"
 
@@ -48,13 +54,23 @@ class StrategyClass(Protocol):
         ...
 
 
-STRATEGIES: dict[str, StrategyClass] = {"self-consistency": SelfConsistency}
+STRATEGIES: dict[str, StrategyClass] = {
+    "self-consistency": SelfConsistency,
+    "cascade": Cascade,
+    "abstain": Abstain,
+    "deepconf": DeepConf,
+    "refine": Refine,
+    "plan": Plan,
+    "chain": Chain,
+    "rationalize": Rationalize,
+    "debate": Debate,
+}
 
 
 def validate(block: Mapping[str, Any]) -> Sequence[Fault]:
     """Every fault of a `strategy:` block; where: the dotted key inside it."""
     name = block.get("name", DEFAULT)
-    if name not in STRATEGIES:
+    if not isinstance(name, str) or name not in STRATEGIES:
         return [Fault("name", f"unknown strategy `{name}`", nearest(str(name), STRATEGIES))]
     return STRATEGIES[name].faults(block)
 

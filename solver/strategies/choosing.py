@@ -1,52 +1,29 @@
 """How the winner is picked: the third of the three parts of a voting strategy (draw, stop, choose).
 
-The heaviest class always wins; a chooser sets what each candidate weighs. So one vote shows the evidence of all of
-them, and candidates keep the weight that decided.
+    choose: {rule: majority}                     most candidates; the heaviest where the draw weighs them
+    choose: {rule: weighted, by: logprob}        the heaviest class by confidence, logprob or a column of scores
+    choose: {rule: best-of-n, by: column, column: scores}
+    choose: {rule: mbr, utility: rouge-l, over: text}
+    choose: {rule: usc}                          one further call in which the model itself names the winner
 
-    choose: {rule: majority}                 every candidate weighs what its draw gave it: 1, or its confidence
+The heaviest class always wins; a chooser sets what each candidate weighs (weighing.py).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Mapping
+from typing import Any
 
 from solver.errors import Fault, nearest
-from solver.records import Candidate
-from solver.strategies.context import Context
+from solver.strategies.mbr import Mbr
+from solver.strategies.usc import Usc
+from solver.strategies.weighing import BestOfN, Choose, Majority, Weighted
 
-
-class Choose(Protocol):
-    """A way to choose. parameters: the rule and its values, as JSON. fields: the keys it has beside `rule`."""
-
-    fields: ClassVar[frozenset[str]]
-    parameters: Mapping[str, Any]
-
-    async def weights(self, ctx: Context, candidates: Sequence[Candidate]) -> Sequence[float] | None:
-        """What each classed candidate weighs in the vote; None: its own weight."""
-        ...
-
-    @classmethod
-    def faults(cls, block: Mapping[str, Any]) -> list[Fault]:
-        """What is wrong with the values of its fields."""
-        ...
-
-
-class Majority:
-    """The class with most candidates; where the draw weighs them (deepconf), the heaviest."""
-
-    fields: ClassVar[frozenset[str]] = frozenset()
-
-    def __init__(self, block: Mapping[str, Any]) -> None:
-        self.parameters: Mapping[str, Any] = {"rule": "majority"}
-
-    @classmethod
-    def faults(cls, block: Mapping[str, Any]) -> list[Fault]:
-        return []
-
-    async def weights(self, ctx: Context, candidates: Sequence[Candidate]) -> Sequence[float] | None:
-        return None
-
-
-CHOICES: Mapping[str, type[Majority]] = {"majority": Majority}
+CHOICES: Mapping[str, type[Majority]] = {
+    "majority": Majority,
+    "weighted": Weighted,
+    "best-of-n": BestOfN,
+    "mbr": Mbr,
+    "usc": Usc,
+}
 
 
 def make(block: Mapping[str, Any] | None) -> Choose:
@@ -60,7 +37,7 @@ def faults(block: Any) -> list[Fault]:
         what = f"must be a block such as {{rule: majority}}, not {block!r}"
         return [Fault("choose", what, nearest(str(block), CHOICES))]
     rule = block.get("rule", "majority")
-    if rule not in CHOICES:
+    if not isinstance(rule, str) or rule not in CHOICES:
         return [Fault("choose.rule", f"unknown rule `{rule}`", nearest(str(rule), CHOICES))]
     known = CHOICES[rule].fields
     found = [

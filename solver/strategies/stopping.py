@@ -164,7 +164,7 @@ def faults(block: Any) -> list[Fault]:
     if not isinstance(block, Mapping):
         return [Fault("stop", f"must be a block such as {{rule: beta}}, not {block!r}", nearest(str(block), STOPS))]
     rule = block.get("rule", "fixed")
-    if rule not in STOPS:
+    if not isinstance(rule, str) or rule not in STOPS:
         return [Fault("stop.rule", f"unknown rule `{rule}`", nearest(str(rule), STOPS))]
     known = STOPS[rule].fields
     found = [

@@ -72,6 +72,9 @@ class Voting:
             found += choosing.faults(block["choose"])
         if "reflect" in block:
             found += Reflect.faults(block)
+        if not found and _rule(block, "stop") == "exact" and _rule(block, "choose") not in (None, "majority"):
+            what = "`exact` knows what a majority cannot lose any more, not what another choice can"
+            found.append(Fault("stop.rule", what, "Use `beta` or `esc`, or `choose: {rule: majority}`"))
         return found + cue_faults(block) + drawn.faults(block)
 
     async def solve(self, problem: Problem, ctx: Context) -> Result:
@@ -88,12 +91,15 @@ class Voting:
                     if self._stop.over(tally, self.n - len(drawn)):
                         break
         classed = await ctx.classes(drawn)
-        weights = (
-            self._heard(tally, classed, await self._choose.weights(ctx, classed))
-            if counts
-            else (await self._choose.weights(ctx, classed))
-        )
+        weights = await self._choose.weights(ctx, classed)
+        if counts:
+            weights = self._heard(tally, classed, weights)
         return ctx.result(classed, await ctx.vote(classed, weights), weights)
+
+    async def look(self, ctx: Context, count: int) -> Sequence[Candidate]:
+        """The first `count` candidates, classed, whatever the stopping rule would say."""
+        async with aclosing(self._draw.candidates(ctx, count, ahead=count)) as candidates:
+            return await ctx.classes([candidate async for candidate in candidates])
 
     def _heard(
         self, tally: Tally, candidates: Sequence[Candidate], weights: Sequence[float] | None
@@ -104,3 +110,7 @@ class Voting:
             return weights
         own = [candidate.weight for candidate in candidates] if weights is None else weights
         return [weight if number in voters else 0.0 for number, weight in enumerate(own)]
+
+
+def _rule(block: Mapping[str, Any], part: str) -> Any:
+    return block.get(part, {}).get("rule")
