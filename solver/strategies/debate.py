@@ -54,7 +54,7 @@ class Debate:
             heard = [ctx.solution(own[-1]) if own[-1].usable else "" for own in said]
             turn = [self._turn(ctx, agent, number, heard) for agent in range(self.n)]
             for own, sample in zip(said, await asyncio.gather(*turn), strict=True):
-                own += [sample] if sample is not None and sample.usable else []
+                own.extend([sample] if sample is not None and sample.usable else [])
         last = [ctx.candidate(*own) for own in said]
         marks = [await flips(ctx, *pair) for pair in zip(first, last, strict=True)]
         candidates = [ctx.candidate(*own, marks=flip) for own, flip in zip(said, marks, strict=True)]

@@ -20,7 +20,7 @@ from solver.strategies.wording import Cues, block_faults
 
 MOST = 10_000_000
 MORE_WAITS = 8
-"""Extensions beyond `waits` for a thought shorter than `min`: a model that has nothing to add would be asked forever."""
+"""Extensions beyond `waits` for a thought shorter than `min`: a model with nothing to add would be asked forever."""
 
 
 class Think(Draw):
