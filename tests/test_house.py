@@ -22,7 +22,7 @@ FLOORS = [
     {"", "errors", "records", "redact", "answers"},  # "": the package itself, which imports when a name is used
     {"job", "schema", "strict_yaml", "problems", "prompts", "models", "engine", "store", "votes", "progress"},
     {"strategies", "stats", "export", "grade"},
-    {"run", "report"},
+    {"run", "report", "replay"},
     {"cluster"},
     {"cli", "__main__"},
 ]

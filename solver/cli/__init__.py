@@ -17,6 +17,7 @@ from solver.cli.check import check
 from solver.cli.compact import compact
 from solver.cli.grade import grade
 from solver.cli.plain import say
+from solver.cli.replay import replay
 from solver.cli.revote import revote
 from solver.cli.run import run
 from solver.cli.show import show
@@ -40,7 +41,7 @@ def cli() -> None:
     """Ask a reasoning model N times for each problem of a table, vote, and write samples and results to parquet."""
 
 
-for verb in (run, check, show, revote, grade, compact):
+for verb in (run, check, show, revote, replay, grade, compact):
     cli.add_command(verb)
 
 

@@ -4,6 +4,7 @@ A strategy of the family is this loop with its own draw (`drawing.Draw`); every 
 works with all of them.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, ClassVar
@@ -33,21 +34,26 @@ class Voting:
 
     def __init__(self, block: Mapping[str, Any], n: int) -> None:
         self.n = n
-        self._draw = self._drawn(block)(block)
+        self.source = self._drawn(block)(block)
         if "reflect" in block:
-            self._draw = Reflect(block, self._draw)
-        self._stop = stopping.make(block.get("stop"))
-        self._choose = choosing.make(block.get("choose"))
+            self.source = Reflect(block, self.source)
+        self.stop = stopping.make(block.get("stop"))
+        self.choose = choosing.make(block.get("choose"))
         self.parameters = self._parameters()
 
     def _parameters(self) -> Mapping[str, Any]:
         """Without what says the default, so that results of plain self-consistency stay current."""
-        parameters: dict[str, Any] = {"name": self.name, "n": self.n, **self._draw.parameters}
-        if self._stop.parameters != {"rule": "fixed"}:
-            parameters["stop"] = dict(self._stop.parameters)
-        if self._choose.parameters != {"rule": "majority"}:
-            parameters["choose"] = dict(self._choose.parameters)
+        parameters: dict[str, Any] = {"name": self.name, "n": self.n, **self.source.parameters}
+        if self.stop.parameters != {"rule": "fixed"}:
+            parameters["stop"] = dict(self.stop.parameters)
+        if self.choose.parameters != {"rule": "majority"}:
+            parameters["choose"] = dict(self.choose.parameters)
         return parameters
+
+    @property
+    def drawn(self) -> str:
+        """How it obtains candidates, as text: two that say the same here can vote on each other's."""
+        return f"{type(self.source).__name__}{json.dumps(self.source.parameters, sort_keys=True)}"
 
     @classmethod
     def _drawn(cls, block: Mapping[str, Any]) -> type[Draw]:
@@ -81,31 +87,31 @@ class Voting:
         """Draw until the rule says it is over, group the answers, choose."""
         drawn: list[Candidate] = []
         tally = Tally()
-        counts = self._stop.ahead is not None
-        ahead = self.n if self._stop.ahead is None else self._stop.ahead
-        async with aclosing(self._draw.candidates(ctx, self.n, ahead=ahead)) as candidates:
+        counts = self.stop.ahead is not None
+        ahead = self.n if self.stop.ahead is None else self.stop.ahead
+        async with aclosing(self.source.candidates(ctx, self.n, ahead=ahead)) as candidates:
             async for candidate in candidates:
                 drawn.append(candidate)
                 if counts:
                     await ctx.count(tally, candidate)
-                    if self._stop.over(tally, self.n - len(drawn)):
+                    if self.stop.over(tally, self.n - len(drawn)):
                         break
         classed = await ctx.classes(drawn)
-        weights = await self._choose.weights(ctx, classed)
+        weights = await self.choose.weights(ctx, classed)
         if counts:
             weights = self._heard(tally, classed, weights)
         return ctx.result(classed, await ctx.vote(classed, weights), weights)
 
     async def look(self, ctx: Context, count: int) -> Sequence[Candidate]:
         """The first `count` candidates, classed, whatever the stopping rule would say."""
-        async with aclosing(self._draw.candidates(ctx, count, ahead=count)) as candidates:
+        async with aclosing(self.source.candidates(ctx, count, ahead=count)) as candidates:
             return await ctx.classes([candidate async for candidate in candidates])
 
     def _heard(
         self, tally: Tally, candidates: Sequence[Candidate], weights: Sequence[float] | None
     ) -> Sequence[float] | None:
         """The weights, 0 for candidates that the stopping rule does not hear."""
-        voters = self._stop.voters(tally)
+        voters = self.stop.voters(tally)
         if len(voters) == len(candidates):
             return weights
         own = [candidate.weight for candidate in candidates] if weights is None else weights
