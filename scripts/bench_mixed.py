@@ -5,7 +5,7 @@
 
 The mix is equal shares of self-consistency, beta, refine, think and cascade over one engine, by row id, through the
 whole line (store, answers, votes, tables). Every response of either way ends at a forced length drawn from one
-lognormal distribution, capped by what its call allows. Cues are shortened to a few words: what is measured is whether the engine
+lognormal distribution, capped by what its call allows. Cues are a few words: what is measured is whether the engine
 stays as busy, not how long prompts are. Each way runs in a process of its own, the order turns from round to round, the
 start of the engine and a warm-up are not timed. Goal: 0.90 of plain. Exit code 1 when it is missed in the median.
 """

@@ -15,6 +15,7 @@ from solver.errors import Fault, nearest
 from solver.records import Problem, Result, Sample
 from solver.strategies import choosing
 from solver.strategies.context import Context
+from solver.strategies.drawing import by_logprob
 from solver.strategies.reflecting import flips
 from solver.strategies.wording import Cues, cue_faults, number_faults, turns
 
@@ -28,6 +29,7 @@ class Debate:
     def __init__(self, block: Mapping[str, Any], n: int) -> None:
         self.n = n
         self.rounds, self.reads = block.get("rounds", 1), block.get("reads", 4)
+        self._logprobs = by_logprob(block.get("choose"))
         self._choose, self._cues = choosing.make(block.get("choose")), Cues(block)
         self.parameters: Mapping[str, Any] = {
             "name": self.name,
@@ -48,7 +50,7 @@ class Debate:
 
     async def solve(self, problem: Problem, ctx: Context) -> Result:
         """Let them answer, read and answer again; an agent that fails keeps what it said before."""
-        said = [[sample] for sample in await ctx.sample(self.n, path="answer")]
+        said = [[sample] for sample in await ctx.sample(self.n, path="answer", logprobs=self._logprobs)]
         first = [ctx.candidate(*own) for own in said]
         for number in range(self.rounds):
             heard = [ctx.solution(own[-1]) if own[-1].usable else "" for own in said]
@@ -69,5 +71,5 @@ class Debate:
         if not others or not heard[agent]:
             return None
         chat = [*ctx.prompt, *turns(heard[agent], self._cues.say(ctx, "debate", others=others))]
-        (sample,) = await ctx.sample(1, path=f"debate/{number}", start=agent, messages=chat)
+        (sample,) = await ctx.sample(1, path=f"debate/{number}", start=agent, messages=chat, logprobs=self._logprobs)
         return sample

@@ -58,6 +58,7 @@ class Planned(Draw):
     fields: ClassVar[frozenset[str]] = frozenset({"parts"})
 
     def __init__(self, block: Mapping[str, Any]) -> None:
+        super().__init__(block)
         self.parts = block.get("parts", 4)
         self._cues = Cues(block)
         self.parameters = {"parts": self.parts, **self._cues.parameters}
@@ -74,7 +75,7 @@ class Planned(Draw):
         (plan,) = await ctx.sample(1, path="plan", role="planner", start=k, messages=ask, schema=schema)
         parts = self._read(ctx.solution(plan)) if plan.usable else []
         if not parts:
-            (sample,) = await ctx.sample(1, path="answer", start=k)
+            (sample,) = await ctx.sample(1, path="answer", start=k, logprobs=self.logprobs)
             return ctx.candidate(plan, sample, marks=["no_plan"])
         calls = [
             ctx.sample(1, path=f"part/{number}", start=k, messages=self._cues.ask(ctx, "part", part=part))
@@ -83,7 +84,13 @@ class Planned(Draw):
         worked = [sample for (sample,) in await asyncio.gather(*calls)]
         told = [(part, ctx.solution(said)) for part, said in zip(parts, worked, strict=True) if said.usable]
         marks = ["part_failed"] * (len(told) < len(parts))
-        (combined,) = await ctx.sample(1, path="combine", start=k, messages=self._cues.ask(ctx, "combine", worked=told))
+        (combined,) = await ctx.sample(
+            1,
+            path="combine",
+            start=k,
+            messages=self._cues.ask(ctx, "combine", worked=told),
+            logprobs=self.logprobs,
+        )
         return ctx.candidate(plan, *worked, combined, marks=marks)
 
     def _read(self, text: str) -> list[str]:
@@ -103,6 +110,7 @@ class Steps(Draw):
     fields: ClassVar[frozenset[str]] = frozenset({"steps", "step_tokens", "answer_tokens", "tries"})
 
     def __init__(self, block: Mapping[str, Any]) -> None:
+        super().__init__(block)
         numbers = {key: block.get(key, rest) for key, rest in _STEPS.items()}
         self.steps, self.step_tokens, self.answer_tokens, self.tries = numbers.values()
         self._cues = Cues(block)
@@ -133,7 +141,12 @@ class Steps(Draw):
         if marks and said:
             chat[-1] = turns("", self._cues.say(ctx, "chain_answer"))[1]
         (answer,) = await ctx.sample(
-            1, path="chain/answer", start=k, messages=chat if said else None, max_tokens=self.answer_tokens
+            1,
+            path="chain/answer",
+            start=k,
+            messages=chat if said else None,
+            max_tokens=self.answer_tokens,
+            logprobs=self.logprobs,
         )
         return ctx.candidate(*said, answer, marks=marks)
 

@@ -28,6 +28,7 @@ class Critique(Draw):
     fields: ClassVar[frozenset[str]] = frozenset({"rounds"})
 
     def __init__(self, block: Mapping[str, Any]) -> None:
+        super().__init__(block)
         self.rounds = block.get("rounds", 1)
         self._cues = Cues(block)
         self.parameters = {"rounds": self.rounds, **self._cues.parameters}
@@ -39,7 +40,7 @@ class Critique(Draw):
 
     async def draw(self, ctx: Context, k: int) -> Candidate:
         """Candidate k: its answer after the last review that wanted another."""
-        samples = await ctx.sample(1, path="answer", start=k)
+        samples = await ctx.sample(1, path="answer", start=k, logprobs=self.logprobs)
         first = ctx.candidate(*samples)
         marks: list[str] = []
         for number in range(self.rounds if samples[-1].usable else 0):
@@ -64,7 +65,7 @@ class Critique(Draw):
         if self._cues.say(ctx, "verdict_correct").casefold() in said.casefold():
             return review, None
         chat += turns(said or review.text, self._cues.say(ctx, "revise"))
-        (revised,) = await ctx.sample(1, path=f"revise/{number}", start=k, messages=chat)
+        (revised,) = await ctx.sample(1, path=f"revise/{number}", start=k, messages=chat, logprobs=self.logprobs)
         return review, revised
 
 

@@ -36,6 +36,7 @@ class Reflect(Draw):
     limits: ClassVar[Mapping[str, tuple[float, float]]] = {"times": (1, 100)}
 
     def __init__(self, block: Mapping[str, Any], inner: Draw) -> None:
+        super().__init__(block)
         self.times = block["reflect"].get("times", 1)
         self._inner, self._cues = inner, Cues(block)
         self.parameters = {**inner.parameters, "reflect": {"times": self.times}, **self._cues.parameters}
@@ -54,7 +55,14 @@ class Reflect(Draw):
             if parts[-1].status is not Status.OK:
                 break
             lead = self._cues.say(ctx, "reflect")
-            (sample,) = await ctx.sample(1, path=f"reflect/{number}", start=k, after=parts, lead=lead)
+            (sample,) = await ctx.sample(
+                1,
+                path=f"reflect/{number}",
+                start=k,
+                after=parts,
+                lead=lead,
+                logprobs=self.logprobs,
+            )
             if not sample.usable:
                 own.append("reflect_failed")
                 break

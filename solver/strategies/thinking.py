@@ -41,6 +41,7 @@ class Think(Draw):
     }
 
     def __init__(self, block: Mapping[str, Any]) -> None:
+        super().__init__(block)
         told = block["think"]
         self.most: int | None = told.get("max")
         self.least, self.waits, self.answer = (told.get(key, rest) for key, rest in _THINK.items())
@@ -66,7 +67,16 @@ class Think(Draw):
         used, lead = 0, ""
         while True:
             path = f"think/{len(parts)}"
-            parts += await ctx.sample(1, path=path, start=k, max_tokens=most - used, stop=stop, after=parts, lead=lead)
+            parts += await ctx.sample(
+                1,
+                path=path,
+                start=k,
+                max_tokens=most - used,
+                stop=stop,
+                after=parts,
+                lead=lead,
+                logprobs=self.logprobs,
+            )
             used += parts[-1].output_tokens
             if parts[-1].status is not Status.OK or used >= most or not self._longer(used, len(parts) - 1):
                 break
@@ -91,7 +101,15 @@ class Think(Draw):
         if cut and not answering:
             lead += self._cues.say(ctx, "final_answer")
             marks.append("capped")
-        (answer,) = await ctx.sample(1, path="think/answer", start=k, max_tokens=self.answer, after=parts, lead=lead)
+        (answer,) = await ctx.sample(
+            1,
+            path="think/answer",
+            start=k,
+            max_tokens=self.answer,
+            after=parts,
+            lead=lead,
+            logprobs=self.logprobs,
+        )
         return ctx.candidate(*parts, answer, marks=marks)
 
 
@@ -120,6 +138,7 @@ class Probe(Draw):
     }
 
     def __init__(self, block: Mapping[str, Any]) -> None:
+        super().__init__(block)
         numbers = {**_PROBE, **block["probe"]}
         self.every, self.times, self.tokens, self.least = (numbers[key] for key in _PROBE)
         self._cues = Cues(block)
@@ -137,7 +156,14 @@ class Probe(Draw):
         used = 0
         while True:
             room, place = min(self.every, ctx.max_tokens - used), len(parts)
-            parts += await ctx.sample(1, path=f"piece/{place}", start=k, max_tokens=room, after=parts)
+            parts += await ctx.sample(
+                1,
+                path=f"piece/{place}",
+                start=k,
+                max_tokens=room,
+                after=parts,
+                logprobs=self.logprobs,
+            )
             used += parts[-1].output_tokens
             cut = parts[-1].status is Status.TRUNCATED and parts[-1].output_tokens >= room
             if not cut or used >= ctx.max_tokens:
@@ -146,7 +172,13 @@ class Probe(Draw):
                 continue
             lead = ending(ctx, self._cues, ctx.thinks(joined(parts))) + self._cues.say(ctx, "probe")
             (probe,) = await ctx.sample(
-                1, path=f"probe/{place}", start=k, max_tokens=self.tokens, after=parts, lead=lead
+                1,
+                path=f"probe/{place}",
+                start=k,
+                max_tokens=self.tokens,
+                after=parts,
+                lead=lead,
+                logprobs=self.logprobs,
             )
             told = ctx.candidate(*parts, probe)
             probes.append(told)
@@ -179,6 +211,7 @@ class Budget(Draw):
     fields: ClassVar[frozenset[str]] = frozenset({"budget_prompt"})
 
     def __init__(self, block: Mapping[str, Any]) -> None:
+        super().__init__(block)
         self.tokens: int | str = block["budget_prompt"]
         self._cues = Cues(block)
         self.parameters = {"budget_prompt": self.tokens, **self._cues.parameters}
@@ -195,7 +228,7 @@ class Budget(Draw):
         """Response k to the prompt with its budget."""
         tokens = self.tokens if isinstance(self.tokens, int) else await self._estimate(ctx)
         messages = None if tokens is None else self._cues.ask(ctx, "budget", tokens=tokens)
-        (sample,) = await ctx.sample(1, path="answer", start=k, messages=messages)
+        (sample,) = await ctx.sample(1, path="answer", start=k, messages=messages, logprobs=self.logprobs)
         return ctx.candidate(sample, marks=["no_budget"] * (tokens is None))
 
     async def _estimate(self, ctx: Context) -> int | None:

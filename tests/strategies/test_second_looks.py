@@ -181,3 +181,30 @@ def test_an_agent_reads_no_more_than_its_share_and_a_lost_one_keeps_its_answer()
 )
 def test_faults_are_named(block: dict[str, Any], where: str) -> None:
     assert [fault.where for fault in validate(block)] == [where]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        {"think": {"max": 9}},
+        {"probe": {}},
+        {"budget_prompt": 9},
+        {"reflect": {}},
+        {"name": "refine"},
+        {"name": "plan"},
+        {"name": "chain"},
+        {"name": "debate"},
+    ],
+    ids=str,
+)
+def test_a_choice_by_log_probability_has_them_asked_of_what_holds_the_answer(block: dict[str, Any]) -> None:
+    room = Room(by_path(critique="Verdict: wrong", plan="", step="", **dict.fromkeys(ANSWERING, RIGHT)))
+    result = solve(room, 2, **block, choose={"rule": "weighted"})
+    last = {candidate.keys[-1] for candidate in result.candidates}
+    assert {r.sampling.logprobs for r in room.asked if r.key in last} == {0}
+    plain = Room(by_path(critique="Verdict: wrong", plan="", step="", **dict.fromkeys(ANSWERING, RIGHT)))
+    solve(plain, 2, **block)
+    assert {r.sampling.logprobs for r in plain.asked} == {None}
+
+
+ANSWERING = ("answer", "think", "piece", "reflect", "revise", "chain", "debate")
