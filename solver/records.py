@@ -145,7 +145,8 @@ class Candidate:
     keys: the samples it was made of, in order; k: its number from 0; answer: extracted text or None;
     rule: which extraction rule fired; class_id: index into `Vote.classes`, None when it does not
     vote; correct: against the reference, None without one; marks: such as "truncated" or "hinted";
-    reasoning_end: character offset in the text where the reasoning block ends, or None.
+    reasoning_end: character offset in the text where the reasoning block ends, or None;
+    in a response of several samples, in their joined text (strategies/response.py).
     """
 
     keys: tuple[SampleKey, ...]

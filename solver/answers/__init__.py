@@ -12,7 +12,7 @@ Model text never reaches `eval`, `sympify` or `parse_expr`. Importing this costs
 pebble are only imported when the first residue appears, in worker processes.
 """
 
-from solver.answers.extract import DEFAULT_REASONING, Extracted, extract, reference
+from solver.answers.extract import DEFAULT_REASONING, Extracted, extract, reference, solution
 from solver.answers.grader import Grader, Standing, classified, equivalent
 from solver.answers.keys import Key
 from solver.answers.reading import key
@@ -32,4 +32,5 @@ __all__ = [
     "extract",
     "key",
     "reference",
+    "solution",
 ]

@@ -14,7 +14,7 @@ from solver.answers.phrases import phrase
 from solver.answers.reasoning import DEFAULT_REASONING, Tags, spoken
 from solver.answers.statements import clean, stated
 
-__all__ = ["DEFAULT_REASONING", "Extracted", "Tags", "extract", "reference"]
+__all__ = ["DEFAULT_REASONING", "Extracted", "Tags", "extract", "reference", "solution"]
 
 _ANSWER_TAGS: tuple[Tags, ...] = (("<answer>", "</answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
 
@@ -42,6 +42,12 @@ def extract(text: str, *, truncated: bool = False, reasoning: Tags | None = DEFA
         return None
     found = _answer(text[begin:], truncated)
     return None if found is None else Extracted(*found, begin or None)
+
+
+def solution(text: str, reasoning: Tags | None = DEFAULT_REASONING) -> str:
+    """What a response says aloud: the text after its reasoning block; empty when that was never closed."""
+    begin, closed = spoken(text, reasoning)
+    return text[begin:].strip() if closed else ""
 
 
 def reference(text: str) -> str | None:

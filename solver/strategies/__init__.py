@@ -10,6 +10,10 @@ thousands run interleaved over one engine and a resumed run simply calls it agai
     race.py      candidates side by side, consumed in order of k
     wrappers.py  strategies around a strategy: cascade, abstain
 
+    thinking.py, reflecting.py, refine.py, parts.py   other draws: budgets of thinking, second looks, parts
+    deepconf.py, debate.py, rationalize.py            strategies with a loop of their own
+    response.py, wording.py                           one response in several samples; what is said to the model
+
 `STRATEGIES` maps the job's `strategy.name` to a class, which is made from the whole block and validates it.
 """
 
@@ -19,6 +23,11 @@ from typing import Any, Protocol
 from solver.errors import Fault, nearest
 from solver.records import Problem, Result
 from solver.strategies.context import Context
+from solver.strategies.debate import Debate
+from solver.strategies.deepconf import DeepConf
+from solver.strategies.parts import Chain, Plan
+from solver.strategies.rationalize import Rationalize
+from solver.strategies.refine import Refine
 from solver.strategies.self_consistency import SelfConsistency
 from solver.strategies.wrappers import Abstain, Cascade
 
@@ -49,6 +58,12 @@ STRATEGIES: dict[str, StrategyClass] = {
     "self-consistency": SelfConsistency,
     "cascade": Cascade,
     "abstain": Abstain,
+    "deepconf": DeepConf,
+    "refine": Refine,
+    "plan": Plan,
+    "chain": Chain,
+    "rationalize": Rationalize,
+    "debate": Debate,
 }
 
 

@@ -19,7 +19,6 @@ from solver.prompts import PromptTemplate
 from solver.records import (
     Candidate,
     Message,
-    Outcome,
     Problem,
     Request,
     Result,
@@ -30,7 +29,9 @@ from solver.records import (
     Vote,
 )
 from solver.store import answers as answers_call
-from solver.strategies.call import Call, call_hash, overridden, sample_seed
+from solver.strategies import response
+from solver.strategies.call import Call, call_hash, holds, overridden, sample_seed
+from solver.strategies.facts import Facts
 from solver.strategies.tally import Tally
 
 Ask = Callable[[Request, Watch | None], Awaitable[Sample]]
@@ -62,7 +63,7 @@ class Setting:
     frozen: bool = False
 
 
-class Context:
+class Context(Facts):
     """The calls of one strategy on one problem.
 
     stored: what the run already holds for this row. `spent` counts the output tokens of every sample
@@ -72,20 +73,15 @@ class Context:
     def __init__(
         self, problem: Problem, setting: Setting, stored: Mapping[SampleKey, Sample], priority: int = 0
     ) -> None:
-        self.problem = problem
+        super().__init__(problem, setting)
+        self._setting = setting
         self.spent = sum(s.output_tokens for s in stored.values() if s.status is Status.CANCELLED)
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._setting = setting
         self._stored = stored
         self._priority = priority
         self._asked: dict[SampleKey, asyncio.Future[Sample]] = {}
         self._ended: set[SampleKey] = set()
         self._live: dict[SampleKey, asyncio.Future[Sample]] = {}
-
-    @property
-    def eager(self) -> bool:
-        """Whether no unstarted problem is left, when holding samples back saves nothing any more."""
-        return self._setting.eager()
 
     async def sample(
         self,
@@ -101,16 +97,22 @@ class Context:
         schema: str | None = None,
         logprobs: bool = False,
         watch: Watch | None = None,
+        after: Sequence[Sample] = (),
+        lead: str = "",
         **sampling: Any,
     ) -> list[Sample]:
         """Samples k = start .. start + n - 1 of one question, all in flight at once.
 
         messages: the chat to ask, the job's prompt when None; prefix: text that the response begins
         with; max_tokens, stop, schema (JSON schema text), logprobs and further sampling fields override
-        the job's. Raises TypeError for a sampling field that does not exist.
+        the job's. after, lead: the samples that these go on from and a cue between them (response.py), in place of
+        a prefix. Raises TypeError for a sampling field that does not exist.
         """
+        data = response.data_of(lead) if after or lead else None
+        prefix = response.joined(after).rstrip(response.BROKEN) + lead if data else prefix
         overrides = overridden(max_tokens, stop, schema, logprobs and not self._has_logprobs, sampling)
         call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
+        call = replace(call, data=data)
         tasks = [self._begin(call, k) for k in range(start, start + n)]
         self._has_begun()
         together = asyncio.gather(*tasks)
@@ -156,27 +158,22 @@ class Context:
         """A reward model's score for each step. Raises EngineError: no scorer can be configured yet."""
         raise EngineError(f"no scorer is configured for the role `{role}`")
 
-    def extract(self, sample: Sample) -> Extracted | None:
-        """The final answer of one response, by the rules of solver.answers; None when it has none."""
-        if not sample.usable:
-            return None
-        truncated = sample.status is Status.TRUNCATED
-        return answers.extract(sample.text, truncated=truncated, reasoning=self._setting.reasoning)
+    def solution(self, *samples: Sample) -> str:
+        """What a response says aloud: its text without the reasoning."""
+        return answers.solution(response.joined(samples), self._setting.reasoning)
+
+    def extract(self, *samples: Sample) -> Extracted | None:
+        """The final answer of the response that the last sample ends, by the rules of solver.answers; None when it has
+        none; offsets in the whole response."""
+        return response.extracted(samples, self._setting.reasoning)
 
     def candidate(self, *samples: Sample, weight: float = 1.0, marks: Sequence[str] = ()) -> Candidate:
-        """A full response made of these samples in order; the last one's text holds its answer."""
-        last = samples[-1]
-        found = self.extract(last)
-        status = () if last.status is Status.OK else (str(last.status),)
-        return Candidate(
-            keys=tuple(sample.key for sample in samples),
-            k=last.key.k,
-            answer=found.answer if found else None,
-            rule=found.rule if found else None,
-            weight=weight,
-            marks=(*status, *marks),
-            reasoning_end=found.reasoning_end if found else None,
-        )
+        """A full response made of these samples in order; the last, with those it goes on from, holds the answer."""
+        return response.candidate(samples, self.extract(*samples), weight, marks)
+
+    def samples(self, candidate: Candidate) -> list[Sample]:
+        """What a candidate of this problem is made of."""
+        return [self._asked[key].result() for key in candidate.keys]
 
     def said(self, candidate: Candidate) -> Sample:
         """The last sample of a candidate of this problem: the one whose text holds its answer."""
@@ -198,11 +195,7 @@ class Context:
     def result(self, candidates: Sequence[Candidate], vote: Vote, weights: Sequence[float] | None = None) -> Result:
         """What the strategy returns; `weights` as given to `vote`. The driver adds token account and decision."""
         candidates = candidates if weights is None else votes.weighed(candidates, weights)
-        marks = [mark for candidate in candidates for mark in set(candidate.marks)]
-        readable = [c for c in candidates if not {"error", "too_long", "quarantined"} & set(c.marks)]
-        outcome = Outcome.OK if vote.predicted is not None else Outcome.NO_ANSWER if readable else Outcome.FAILED
-        truncated = marks.count(str(Status.TRUNCATED))
-        return Result(self.problem, vote, tuple(candidates), len(candidates), truncated, self.spent, outcome)
+        return response.result(self.problem, candidates, vote, self.spent)
 
     async def note_failure(self, reason: str) -> None:
         """Leave one sample that says why this problem could not be asked, unless the run holds it already."""
@@ -245,7 +238,7 @@ class Context:
     ) -> Call:
         setting = self._setting
         asked = tuple(messages) if messages is not None else setting.template.messages(self.problem)
-        digest = call_hash(role, messages, prefix, overrides)
+        digest = call_hash(role, messages, prefix, overrides, watch)
         ids = setting.tokenizer.prompt(asked, prefix, setting.chat) if setting.tokenizer else None
         sampling = replace(setting.sampling, **overrides)
         return Call(path, digest, role, asked, prefix, ids, sampling, watch)
@@ -253,7 +246,7 @@ class Context:
     def _begin(self, call: Call, k: int) -> asyncio.Future[Sample]:
         """What this life has asked already, the stored sample, or a task that asks for it."""
         key = SampleKey(self.problem.row_id, call.path, call.hash, k)
-        if (known := self._asked.get(key)) is not None and _holds(known):
+        if (known := self._asked.get(key)) is not None and holds(known):
             return known
         stored = self._stored.get(key)
         if stored is not None and self._stands(stored, call.sampling.max_tokens):
@@ -293,6 +286,8 @@ class Context:
                 key, call.role, call.messages, call.prefix, call.token_ids, sampling, seed, self._priority
             )
             sample = await self._setting.ask(request, call.watch)
+        if call.data is not None and sample.data is None:
+            sample = replace(sample, data=call.data)
         self.spent += sample.output_tokens
         await self._setting.record(sample)
         return sample
@@ -304,10 +299,3 @@ class Context:
         for key in keys:
             await self._setting.abort(key)
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _holds(asked: "asyncio.Future[Sample]") -> bool:
-    """Whether an earlier question of this life still answers: not one that was cancelled or failed to come."""
-    if not asked.done():
-        return True
-    return not asked.cancelled() and asked.exception() is None and asked.result().finished

@@ -17,13 +17,15 @@ class Draw:
     """A way to obtain candidates; subclasses write `draw`, and `fields`, `parameters` and `faults` where they have any.
 
     fields: keys of the strategy block that are its own; parameters: what of them its candidates depend on, as JSON
-    values, without what says the default.
+    values, without what says the default; logprobs: whether the choice reads the log-probability of the sample that
+    holds the answer.
     """
 
     fields: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, block: Mapping[str, Any]) -> None:
         self.parameters: Mapping[str, Any] = {}
+        self.logprobs = by_logprob(block.get("choose"))
 
     @classmethod
     def faults(cls, block: Mapping[str, Any]) -> list[Fault]:
@@ -42,21 +44,25 @@ class Draw:
 class Plain(Draw):
     """One response to the job's prompt: the draw of plain self-consistency."""
 
-    def __init__(self, block: Mapping[str, Any]) -> None:
-        super().__init__(block)
-        choose = block.get("choose")
-        self._logprobs = isinstance(choose, Mapping) and choose.get("by") == "logprob"
-
     async def draw(self, ctx: Context, k: int) -> Candidate:
         """Response k."""
-        (sample,) = await ctx.sample(1, path="answer", start=k, logprobs=self._logprobs)
+        (sample,) = await ctx.sample(1, path="answer", start=k, logprobs=self.logprobs)
         return ctx.candidate(sample)
 
     async def candidates(self, ctx: Context, n: int, *, ahead: int, start: int = 0) -> AsyncGenerator[Candidate, None]:
         """The same as a stream of one call, which costs a task less for each."""
-        stream = ctx.stream(n, ahead=ahead, path="answer", start=start, logprobs=self._logprobs)
+        stream = ctx.stream(n, ahead=ahead, path="answer", start=start, logprobs=self.logprobs)
         try:
             async for sample in stream:
                 yield ctx.candidate(sample)
         finally:
             await stream.aclose()
+
+
+def by_logprob(choose: Any) -> bool:
+    """Whether a `choose:` block weighs candidates by their log-probability, as it does where it names no score."""
+    return (
+        isinstance(choose, Mapping)
+        and choose.get("rule") in ("weighted", "best-of-n")
+        and choose.get("by", "logprob") == "logprob"
+    )

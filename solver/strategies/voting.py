@@ -14,9 +14,11 @@ from solver.records import Candidate, Problem, Result
 from solver.strategies import choosing, stopping
 from solver.strategies.context import Context
 from solver.strategies.drawing import Draw, Plain
+from solver.strategies.reflecting import Reflect
 from solver.strategies.tally import Tally
+from solver.strategies.wording import cue_faults
 
-PARTS = ("name", "stop", "choose")
+PARTS = ("name", "stop", "choose", "reflect", "cues")
 """Keys of every voting strategy's block; the others belong to its draw."""
 
 
@@ -33,6 +35,8 @@ class Voting:
     def __init__(self, block: Mapping[str, Any], n: int) -> None:
         self.n = n
         self.source = self._drawn(block)(block)
+        if "reflect" in block:
+            self.source = Reflect(block, self.source)
         self.stop = stopping.make(block.get("stop"))
         self.choose = choosing.make(block.get("choose"))
         self.parameters = self._parameters()
@@ -72,10 +76,12 @@ class Voting:
             found += stopping.faults(block["stop"])
         if "choose" in block:
             found += choosing.faults(block["choose"])
+        if "reflect" in block:
+            found += Reflect.faults(block)
         if not found and _rule(block, "stop") == "exact" and _rule(block, "choose") not in (None, "majority"):
             what = "`exact` knows what a majority cannot lose any more, not what another choice can"
             found.append(Fault("stop.rule", what, "Use `beta` or `esc`, or `choose: {rule: majority}`"))
-        return found + drawn.faults(block)
+        return found + cue_faults(block) + drawn.faults(block)
 
     async def solve(self, problem: Problem, ctx: Context) -> Result:
         """Draw until the rule says it is over, group the answers, choose."""
