@@ -40,6 +40,7 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "beta:0.95": short_strategy("beta:0.95"),
     "esc:5": short_strategy("esc:5"),
     "exact": short_strategy("exact"),
+    "deepconf": {"name": "deepconf", "warmup": 8, "window": 32, "keep": 0.9},
     "cascade 4": {"name": "cascade", "probe": 4, "within": short_strategy("fixed")},
 }
 
