@@ -62,6 +62,7 @@ class Mbr(Majority):
 
     @classmethod
     def faults(cls, block: Mapping[str, Any]) -> list[Fault]:
+        """What is wrong with the values of its fields."""
         found = []
         for key, known in (("utility", tuple(UTILITIES)), ("over", OVER)):
             if key in block and block[key] not in known:
@@ -69,6 +70,7 @@ class Mbr(Majority):
         return found
 
     async def weights(self, ctx: Context, candidates: Sequence[Candidate]) -> Sequence[float] | None:
+        """The expected utility of the best of each class; ties go to the larger class."""
         utility = UTILITIES[self._utility]
         if utility is None:
             sizes = Counter(candidate.class_id for candidate in candidates)

@@ -45,10 +45,12 @@ class Usc(Majority):
 
     @classmethod
     def faults(cls, block: Mapping[str, Any]) -> list[Fault]:
+        """What is wrong with the values of its fields."""
         given = block.get("language", "en")
         return [] if given in _WORDS else [Fault("choose.language", f"must be `zh` or `en`, not {given!r}")]
 
     async def weights(self, ctx: Context, candidates: Sequence[Candidate]) -> Sequence[float] | None:
+        """1 for the response that the model names, 0 for the others; None where all agree or it names none."""
         voters = [number for number, candidate in enumerate(candidates) if candidate.class_id is not None]
         if len({candidates[number].class_id for number in voters}) < 2:
             return None
