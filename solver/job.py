@@ -5,7 +5,8 @@ dataclasses; `strategy` and `engine` pass through as they stand, checked by the 
 
 - A block left empty (`sampling:`) has its defaults. Relative paths are relative to the job file, in overrides to
   the current directory. An override of a whole block (`-o sampling={n: 4}`) replaces it; a later one wins.
-- `strategy: NAME` is short for `{name: NAME}`, and `strategy: beta:0.95` for self-consistency with that stop rule.
+- `strategy: NAME` is short for `{name: NAME}`; `strategy: beta:0.95`, `esc`, `esc:5`, `exact` and `fixed` for
+  self-consistency with that stop rule (`short_strategy`).
 - `${VAR}` in text is read from the environment, and stays `${VAR}` in whatever is written or said about the job.
 - Two hashes of a job decide what may be reused: see fingerprint.py.
 """
@@ -22,14 +23,12 @@ from annotated_types import Interval, MaxLen, MinLen
 from solver.errors import Fault, JobError, nearest
 from solver.models import sources
 from solver.records import Sampling
-from solver.schema import as_written, hold, refuse_secrets, relative, scalars
+from solver.schema import SELF_CONSISTENCY, as_written, hold, refuse_secrets, relative, scalars, short_strategy
 from solver.strict_yaml import Document, KeyPath, escape, read_file, read_override, write
 
-SELF_CONSISTENCY = "self-consistency"
 COLUMNS = ("problem", "answer", "id")
 
 _PATHS = (("input", "path"), ("model", "source"), ("prompt", "template"), ("output", "dir"))
-_SHORT_RULE = re.compile(r"([A-Za-z][A-Za-z0-9_-]*):([0-9]*\.?[0-9]+)")
 _FORMS: Mapping[KeyPath, tuple[str, str]] = {  # what pydantic's types leave open: pattern, and the rule in words
     ("name",): (r"(?!\.)[A-Za-z0-9._-]{1,64}", "a name has 1 to 64 of A-Z a-z 0-9 . _ - and no leading dot"),
     ("input", "path"): (r"(?!.*://).+", "problems are read from a local file, folder or glob"),
@@ -203,11 +202,9 @@ def _lengthen_strategy(document: Document) -> None:
     short = document.value.get("strategy")
     if not isinstance(short, str):
         return
-    rule = _SHORT_RULE.fullmatch(short)
-    stop = {"stop": {"rule": rule[1], "threshold": float(rule[2])}} if rule else {}
-    document.value["strategy"] = {"name": SELF_CONSISTENCY if rule else short} | stop
+    document.value["strategy"] = long = short_strategy(short)
     raw = document.unexpanded.pop(("strategy",), None)
-    if raw is not None and not rule:
+    if raw is not None and "stop" not in long:
         document.unexpanded["strategy", "name"] = raw
     elif raw is not None:
         document.fault(("strategy",), "a threshold cannot come from the environment", "Use -o strategy=RULE:THRESHOLD")

@@ -10,6 +10,7 @@ template reads decide a row's identity (`PromptTemplate.reads`). Encoding is the
 (models/tokenizer.py).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -137,3 +138,48 @@ def _render(source: str, values: Mapping[str, Any]) -> Sequence[str]:
         return "", "".join(template.root_render_func(context)).strip()
     blocks = template.blocks
     return tuple("".join(blocks[name](context)).strip() if name in blocks else "" for name in BLOCKS)
+
+
+LANGUAGES = ("en", "zh")
+_CHINESE = re.compile("[\u4e00-\u9fff]")
+_WORDS = re.compile(r"[A-Za-z]{2,}")
+_JINJA = re.compile(r"\{[%{#].*?[%}#]\}", re.DOTALL)
+
+
+def language_of(template: PromptTemplate, problem: str) -> str:
+    """`zh` or `en`: the language that a template is written in; the problem's where the template has no words."""
+    words = _JINJA.sub("", template.source) + (template.system or "")
+    said = words if _CHINESE.search(words) or _WORDS.search(words) else problem
+    return "zh" if _CHINESE.search(said) else "en"
+
+
+def cue_names() -> frozenset[str]:
+    """Names of the texts in templates/cues-*.jinja: what strategies say to the model after the first prompt."""
+    return frozenset(_compiled(_cues("en")).blocks)
+
+
+def cue(name: str, language: str, own: Mapping[str, str] | None = None, /, **values: Any) -> str:
+    """One of those texts, rendered; `own` holds the user's wording by name. Raises PromptError."""
+    try:
+        if own is not None and name in own:
+            return _environment().from_string(own[name]).render(values)
+        template = _compiled(_cues(language))
+        return "".join(template.blocks[name](template.new_context(values)))
+    except (TemplateError, TypeError, ValueError) as error:
+        raise PromptError([Fault(f"strategy.cues.{name}", f"cannot be rendered: {error}")]) from error
+
+
+def cue_fault(source: Any) -> str | None:
+    """Why a user's wording cannot be a cue, or None."""
+    if not isinstance(source, str):
+        return f"must be a text, not {source!r}"
+    try:
+        _environment().parse(source)
+    except TemplateError as error:
+        return f"is not a Jinja template: {error}"
+    return None
+
+
+@lru_cache(maxsize=4)
+def _cues(language: str) -> str:
+    return (files("solver") / "templates" / f"cues-{language}.jinja").read_text("utf-8")

@@ -30,6 +30,7 @@ class Outcome(StrEnum):
     """How one problem ended (`Result.status`)."""
 
     OK = "ok"  # a vote was cast
+    ABSTAINED = "abstained"  # a vote was cast, but the strategy keeps silent: nothing predicted, nothing judged
     NO_ANSWER = "no_answer"  # responses came, none with a gradable answer
     FAILED = "failed"  # no response at all: every sample failed, or the row itself is unusable
     WANTS_MORE = "wants_more"  # revote only: the rule asks for samples that the run does not hold
@@ -144,7 +145,8 @@ class Candidate:
     keys: the samples it was made of, in order; k: its number from 0; answer: extracted text or None;
     rule: which extraction rule fired; class_id: index into `Vote.classes`, None when it does not
     vote; correct: against the reference, None without one; marks: such as "truncated" or "hinted";
-    reasoning_end: character offset in the text where the reasoning block ends, or None.
+    reasoning_end: character offset in the text where the reasoning block ends, or None;
+    in a response of several samples, in their joined text (strategies/response.py).
     """
 
     keys: tuple[SampleKey, ...]

@@ -125,3 +125,20 @@ def scalars(value: Any, keys: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
     else:
         for key, below in items:
             yield from scalars(below, (*keys, str(key)))
+
+
+SELF_CONSISTENCY = "self-consistency"
+_SHORT_RULE = re.compile(r"(fixed|beta|esc|exact)|([A-Za-z][A-Za-z0-9_-]*):([0-9]*\.?[0-9]+)")
+_WHOLE = {"esc": "window"}  # rules whose number is not a threshold
+
+
+def short_strategy(short: str) -> dict[str, Any]:
+    """The long form of a strategy in one word, or in a word and a number: `esc`, `beta:0.95`, `refine`."""
+    rule = _SHORT_RULE.fullmatch(short)
+    if rule is None:
+        return {"name": short}
+    if rule[1]:
+        return {"name": SELF_CONSISTENCY, "stop": {"rule": rule[1]}}
+    number = float(rule[3])
+    value = int(number) if rule[2] in _WHOLE and number.is_integer() else number
+    return {"name": SELF_CONSISTENCY, "stop": {"rule": rule[2], _WHOLE.get(rule[2], "threshold"): value}}

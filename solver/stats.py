@@ -37,7 +37,8 @@ NOTHING = Share(None, None, None)
 class Stats:
     """Headline numbers of a run.
 
-    referenced: problems with a gradable reference, over which pass_at_1 and majority are taken; ungradable: those
+    referenced: problems with a gradable reference, over which pass_at_1 and majority are taken, one that a strategy
+    abstained from among the wrong; answered: the majority over those that it did not; ungradable: those
     whose reference cannot be graded; agreement: mean
     share of valid votes that the winner has; truncated: truncated candidates of all candidates.
     """
@@ -46,6 +47,7 @@ class Stats:
     failed: int
     no_answer: int
     wants_more: int
+    abstained: int
     ties: int
     samples: int
     valid: int
@@ -55,6 +57,7 @@ class Stats:
     ungradable: int
     pass_at_1: Share
     majority: Share
+    answered: Share
     agreement: Share
 
     @property
@@ -80,9 +83,9 @@ COLUMNS = (
 
 def summarize(batches: Iterable[pa.RecordBatch]) -> Stats:
     """Headline numbers over batches of the results table (`COLUMNS` suffice)."""
-    counts = dict.fromkeys(("ok", "no_answer", "failed", "wants_more"), 0)
+    counts = dict.fromkeys(("ok", "abstained", "no_answer", "failed", "wants_more"), 0)
     totals = dict.fromkeys(("n_samples", "n_valid", "n_truncated", "output_tokens", "tie"), 0)
-    rates, agreements, right, ungradable = Moments(), Moments(), 0, 0
+    rates, agreements, right, ungradable, silent = Moments(), Moments(), 0, 0, 0
     for batch in batches:
         status = batch.column("status").to_numpy(zero_copy_only=False)
         for name in counts:
@@ -96,12 +99,14 @@ def summarize(batches: Iterable[pa.RecordBatch]) -> Stats:
         counted = asked & ~unknown
         rates.add(correct[counted] / np.maximum(judged[counted], 1))
         right += int(_mask(batch.column("correct").fill_null(False))[counted].sum())
+        silent += int((counted & (status == "abstained")).sum())
         ungradable += int(unknown.sum())
     return Stats(
         problems=sum(counts.values()),
         failed=counts["failed"],
         no_answer=counts["no_answer"],
         wants_more=counts["wants_more"],
+        abstained=counts["abstained"],
         ties=totals["tie"],
         samples=totals["n_samples"],
         valid=totals["n_valid"],
@@ -111,6 +116,7 @@ def summarize(batches: Iterable[pa.RecordBatch]) -> Stats:
         ungradable=ungradable,
         pass_at_1=rates.interval(),
         majority=wilson(right, rates.count),
+        answered=wilson(right, rates.count - silent),
         agreement=agreements.interval(),
     )
 

@@ -83,7 +83,7 @@ def vote(candidates: Sequence[Candidate] | Sequence[str | None], weights: Sequen
         votes=winner.votes,
         n_valid=n_valid,
         agreement=winner.votes / n_valid,
-        margin=(winner.weight - second) / total if total else 0.0,
+        margin=(winner.weight - second) / total if total > 0 else 0.0,
         tie=len(evidence) > 1 and winner.weight == second,
         classes=evidence,
     )

@@ -34,7 +34,7 @@ FLOORS = [
         "progress",
     },
     {"strategies", "stats", "export", "grade"},
-    {"run", "report"},
+    {"run", "report", "replay"},
     {"cluster"},
     {"cli", "__main__"},
 ]

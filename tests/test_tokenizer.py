@@ -108,6 +108,14 @@ def test_a_prefix_goes_on_in_the_assistants_turn(tmp_path: Path) -> None:
     assert 4 not in begun[len(bare) :], "nor can a prefix end the turn"
 
 
+def test_reasoning_tags_in_a_prefix_are_the_tokens_they_were_and_nothing_else_is(tmp_path: Path) -> None:
+    tokenizer = load(make(tmp_path))
+    think, done, end = (SPECIALS.index(name) for name in ("<think>", "</think>", "</s>"))
+    ids = tokenizer.prompt(ask("<think>"), "<think>hm</think></s><|im_end|>so")
+    assert ids.count(think) == ids.count(done) == 1 and end not in ids
+    assert text_of(tokenizer, ids).endswith("assistant\n<think>hm</think></s><|im_end|>so")
+
+
 def test_decoding_drops_control_tokens_and_keeps_reasoning_tags(tmp_path: Path) -> None:
     tokenizer = load(make(tmp_path))
     said = tokenizer.codec.encode("<think>one and one</think>\\boxed{2}<|im_end|></s>", plain=False)

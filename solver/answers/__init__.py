@@ -4,6 +4,7 @@
     reference(text) -> str | None         the final answer of a gold column
     key(answer) -> Key | None             typed exact meaning, in microseconds; None needs a worker
     Grader().classify(answers)            class of each answer; only residue reaches killable workers
+    Grader().standings(answers)           the same, and what of it no further answer can change
     equivalent(a, b) -> bool              the same for two answers, synchronously
     classified(answers) -> classes        the same for one bag of answers, synchronously
 
@@ -11,8 +12,8 @@ Model text never reaches `eval`, `sympify` or `parse_expr`. Importing this costs
 pebble are only imported when the first residue appears, in worker processes.
 """
 
-from solver.answers.extract import DEFAULT_REASONING, Extracted, Tags, extract, reference
-from solver.answers.grader import Grader, classified, equivalent
+from solver.answers.extract import DEFAULT_REASONING, Extracted, Tags, extract, reference, solution
+from solver.answers.grader import Grader, Standing, classified, equivalent
 from solver.answers.keys import Key
 from solver.answers.reading import key
 
@@ -25,10 +26,12 @@ __all__ = [
     "Extracted",
     "Grader",
     "Key",
+    "Standing",
     "Tags",
     "classified",
     "equivalent",
     "extract",
     "key",
     "reference",
+    "solution",
 ]

@@ -15,7 +15,7 @@ from solver.answers.phrases import phrase
 from solver.answers.reasoning import DEFAULT_REASONING, Tags, spoken
 from solver.answers.statements import clean, stated
 
-__all__ = ["DEFAULT_REASONING", "Extracted", "Tags", "extract", "reference"]
+__all__ = ["DEFAULT_REASONING", "Extracted", "Tags", "extract", "reference", "solution"]
 
 _ANSWER_TAGS: tuple[Tags, ...] = (("<answer>", "</answer>"), ("<|begin_of_box|>", "<|end_of_box|>"))
 
@@ -58,6 +58,12 @@ def _without_stops(text: str) -> str:
     while text.rstrip().endswith((">", "]")) and (stop := _STOP.search(text, max(0, len(text) - 60))):
         text = text[: stop.start()]
     return text
+
+
+def solution(text: str, reasoning: Tags | None = DEFAULT_REASONING) -> str:
+    """What a response says aloud: the text after its reasoning block; empty when that was never closed."""
+    begin, closed = spoken(text, reasoning)
+    return text[begin:].strip() if closed else ""
 
 
 def reference(text: str) -> str | None:

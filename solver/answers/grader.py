@@ -8,7 +8,7 @@ answers, never on their order.
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
 from solver.answers import residue
 from solver.answers.keys import Key, leaves
@@ -19,6 +19,20 @@ from solver.answers.words import AMBIGUOUS
 
 Found = TypeVar("Found")
 _read = lru_cache(maxsize=100_000)(read)
+
+
+class Standing(NamedTuple):
+    """Where an answer stands in a bag, and what of that holds whatever else comes into the bag.
+
+    class_id: its class in this bag, None when it does not vote. reading, worth: numbers that tell this bag's answers
+    apart. Answers with one `reading` are in one class in every bag. Answers with different `worth` are in one class in
+    none; None: it may yet be in one with any other, as answers that have other meanings, or parts that only a worker
+    can read, may. Where all readings are worths, any smaller bag has the same classes.
+    """
+
+    class_id: int | None
+    reading: int | None = None
+    worth: int | None = None
 
 
 class Grader:
@@ -46,10 +60,20 @@ class Grader:
     async def classify(self, answers: Sequence[str | None]) -> list[int | None]:
         """Class of each answer, numbered by first appearance; None for what does not vote: no answer, an empty or
         unreadable one, one whose grading overran its limits."""
+        return partition((await self._keys(answers))[1])
+
+    async def standings(self, answers: Sequence[str | None]) -> list[Standing]:
+        """Class of each answer, as `classify` says, and what no further answer can change about it."""
+        found, keys = await self._keys(answers)
+        numbers: dict[Key, int] = {}
+        return [_standing(*known, numbers) for known in zip(partition(keys), found, keys, strict=True)]
+
+    async def _keys(self, answers: Sequence[str | None]) -> tuple[list[Key | None], list[Key | None]]:
+        """What each answer says as it is read, and as workers fill it in; None where it says nothing."""
         found = [None if answer is None else _read(answer) for answer in answers]
         texts = {text for one in set(found) if one is not None for text in leaves(one)}
         table = await self._resolved(sorted(texts)) if texts else {}
-        return partition([None if one is None else resolve(one, table) for one in found])
+        return found, [None if one is None else resolve(one, table) for one in found]
 
     async def equivalent(self, first: str, second: str) -> bool:
         """Whether two answers are equal by value, as a careful labeller would say; symmetric, and every string is
@@ -85,6 +109,20 @@ def _leaders(prints: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], tuple[s
         speaking = (other for other in leaders.values() if residue.agree(signed, other))
         leaders[signed] = next(speaking, signed)
     return leaders
+
+
+PLAIN = frozenset({"number", "choice"})
+"""Kinds of which no text means one value and perhaps another: two values of a kind never become one class."""
+
+
+def _standing(class_id: int | None, found: Key | None, key: Key | None, numbers: dict[Key, int]) -> Standing:
+    """numbers: those given in this bag so far."""
+    if class_id is None or found is None or key is None:
+        return Standing(None)
+    if key.kind not in PLAIN or any(alt.kind in PLAIN for alt in key.alt):
+        return Standing(class_id, numbers.setdefault(found, len(numbers)))
+    reading = numbers.setdefault(key.bare(), len(numbers))
+    return Standing(class_id, reading, numbers.setdefault(Key(key.kind, key.value), len(numbers)))
 
 
 def partition(keys: Sequence[Key | None]) -> list[int | None]:

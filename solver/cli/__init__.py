@@ -18,6 +18,7 @@ from solver.cli.compact import compact
 from solver.cli.grade import grade
 from solver.cli.models import models
 from solver.cli.plain import say
+from solver.cli.replay import replay
 from solver.cli.revote import revote
 from solver.cli.run import run
 from solver.cli.show import show
@@ -42,7 +43,7 @@ def cli() -> None:
     """Ask a reasoning model N times for each problem of a table, vote, and write samples and results to parquet."""
 
 
-for verb in (run, check, show, revote, grade, compact, models):
+for verb in (run, check, show, revote, replay, grade, compact, models):
     cli.add_command(verb)
 
 

@@ -65,7 +65,8 @@ def _problem(store: Any, wanted: str, full: bool, as_json: bool) -> int:
 
 
 def _head(row: dict[str, Any]) -> str:
-    verdict = {True: "right", False: "wrong", None: "no reference"}[row["correct"]]
+    unknown = "abstained" if row["status"] == "abstained" else "no reference"
+    verdict = {True: "right", False: "wrong", None: unknown}[row["correct"]]
     share = (
         "" if row["agreement"] is None else f" ({row['votes']} of {row['n_valid']} valid votes{', tie' * row['tie']})"
     )

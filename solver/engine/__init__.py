@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from solver.engine import arguments, memory, scripted
+from solver.engine.confidence import Confidence
 from solver.errors import Fault, nearest
 from solver.models import LocalModel
 from solver.models.tokenizer import Tokenizer
 from solver.records import Request, Sample, SampleKey
 
-Watch = Callable[[str], bool]
-"""Called with the response so far; True ends the sample there (status `stopped`)."""
+Watch = Callable[[str], bool] | Confidence
+"""A rule that may end a sample in mid-stream (status `stopped`): a function, called with the response so far (True
+ends it), or a `Confidence`, which reads the log-probabilities of its tokens and leaves its numbers in `Sample.data`."""
 
 
 class Engine(Protocol):

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solver.engine import arguments
+from solver.engine.confidence import Confidence
 from solver.errors import Fault, JobError, nearest
 from solver.records import Request, Sample, SampleKey, Status
 
@@ -29,12 +30,13 @@ DEFAULT_REPLY = "No replies were given, so the answer is \\boxed{0}."
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What to answer: text, how it ended, and seconds until it is there."""
+    """What to answer: text, how it ended, seconds until it is there; confidences: of its words, 1 where not said."""
 
     text: str
     status: Status = Status.OK
     seconds: float = 0.0
     error: str | None = None
+    confidences: Sequence[float] = ()
 
 
 Script = Callable[[Request], Reply | str]
@@ -91,15 +93,28 @@ class ScriptedEngine:
         words, status = reply.text.split(" "), reply.status
         if status is Status.OK and len(words) > request.sampling.max_tokens:
             words, status = words[: request.sampling.max_tokens], Status.TRUNCATED
-        for count in range(1, len(words) + 1) if watch and status in (Status.OK, Status.TRUNCATED) else ():
-            if watch is not None and watch(" ".join(words[:count])):
-                words, status = words[:count], Status.STOPPED
-                break
+        data = None
+        if watch is not None and status in (Status.OK, Status.TRUNCATED):
+            until, data = _seen(words, reply.confidences, watch)
+            words, status = words[:until], status if until is None else Status.STOPPED
         reason = {Status.OK: "stop", Status.TRUNCATED: "length"}.get(status)
         prompt = sum(len(turn["content"].split()) for turn in request.messages)
         text = " ".join(words) if status in (Status.OK, Status.TRUNCATED, Status.STOPPED) else ""
         tokens = len(words) if text else 0
-        return Sample(request.key, request.role, text, status, reason, prompt, tokens, request.seed, error=reply.error)
+        key, role, seed = request.key, request.role, request.seed
+        return Sample(key, role, text, status, reason, prompt, tokens, seed, error=reply.error, data=data)
+
+
+def _seen(words: Sequence[str], confidences: Sequence[float], watch: "Watch") -> tuple[int | None, str | None]:
+    """After how many words the rule ends a reply (None: it does not), and what it keeps of them."""
+    if not isinstance(watch, Confidence):
+        ends = (count for count in range(1, len(words) + 1) if watch(" ".join(words[:count])))
+        return next(ends, None), None
+    trace = watch.begin()
+    for count in range(1, len(words) + 1):
+        if trace.add([confidences[count - 1] if count <= len(confidences) else 1.0]):
+            return count, trace.data()
+    return None, trace.data()
 
 
 async def _aborted(ended: asyncio.Event, seconds: float) -> bool:

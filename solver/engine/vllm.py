@@ -12,15 +12,17 @@ requests and finished token ids pass. The choices:
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from solver.engine import EngineSetting, Watch, arguments, child, memory
+from solver.engine.confidence import Collector, Confidence, stand_in
+from solver.engine.decoding import BulkDecoder
 from solver.engine.processes import Process
 from solver.errors import EngineDeadError, EngineError, MachineError, SolverError
 from solver.models import LocalModel
-from solver.models.tokenizer import Tokenizer
 from solver.records import Request, Sample, SampleKey, Status
 
 FIRST_STREAM_TOKENS = 16  # a watched response is looked at every so many tokens
@@ -40,6 +42,8 @@ class VllmEngine:
         self._llm: Any = None
         self._asked = 0
         self._names: dict[SampleKey, str] = {}
+        self._collectors: dict[str, Collector] = {}
+        self._ending: set[asyncio.Future[None]] = set()
         self._produced = 0
         self._began: tuple[int, int | None] = (0, None)
         self._cores: list[Any] = []
@@ -72,6 +76,7 @@ class VllmEngine:
                     told = memory.advice(self.slots, on_cpu=_on_cpu())
                     raise MachineError(f"{told}. Its log: {self._setting.log}") from error
                 self._halve("vLLM had not enough memory to start")
+        stand_in(self._llm, self._collectors)
         self._cores = child.engines()
         self._processes = child.engine_processes()
         self._watch()
@@ -119,6 +124,8 @@ class VllmEngine:
             prompt = {"prompt_token_ids": list(request.token_ids or ())}
             params = self._parameters(request, watch)
             stream = self._llm.generate(prompt, params, name, priority=request.priority)
+            if isinstance(watch, Confidence):
+                return await self._measured(request, stream, watch, name)
             return await (self._watched(request, stream, watch) if watch else self._finished(request, stream))
         except Dead as error:
             raise EngineDeadError(f"vLLM's engine died; its last words are in {self._setting.log}") from error
@@ -143,7 +150,33 @@ class VllmEngine:
             return _failed(request, EngineError("the engine returned no output"))
         return await self._sample(request, last, None)
 
-    async def _watched(self, request: Request, stream: Any, watch: Watch) -> Sample:
+    async def _measured(self, request: Request, stream: Any, rule: Confidence, name: str) -> Sample:
+        """A response whose tokens are measured as they come; one that falls below the floor is aborted."""
+        loop = asyncio.get_running_loop()
+        collector = Collector(rule, lambda: loop.call_soon(self._end, name))
+        self._collectors[name] = collector
+        try:
+            last = None
+            async for output in stream:
+                last = output
+        finally:
+            del self._collectors[name]
+        if last is None:
+            return _failed(request, EngineError("the engine returned no output"))
+        if not collector.tokens:
+            collector.read(last.outputs[0].logprobs or ())
+        sample = await self._sample(request, last, None)
+        status = Status.STOPPED if collector.ended and sample.status is not Status.ERROR else sample.status
+        return replace(sample, status=status, data=collector.trace.data())
+
+    def _end(self, name: str) -> None:
+        """Abort a request from inside the event loop; what comes of it is the request's own answer."""
+        if self._llm is not None:
+            task = asyncio.ensure_future(self._llm.abort(name))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+    async def _watched(self, request: Request, stream: Any, watch: Callable[[str], bool]) -> Sample:
         last, stopped = None, None
         async for output in stream:
             last = output
@@ -161,7 +194,7 @@ class VllmEngine:
         self._produced += len(ids)
         if isinstance(said.stop_reason, int):
             ids = ids[:-1]
-        text = await self._decoder.decode(ids)
+        text = await self._decoder.decode(ids, (request.token_ids or ()) if request.prefix else ())
         if isinstance(said.stop_reason, str):
             text = text.partition(said.stop_reason)[0]
         ended = Status.TRUNCATED if said.finish_reason == "length" else Status.OK
@@ -187,10 +220,11 @@ class VllmEngine:
         from vllm.sampling_params import RequestOutputKind, StructuredOutputsParams
 
         asked = request.sampling
-        text_needed = bool(asked.stop) or watch is not None
-        options: dict[str, Any] = {"stream_interval": FIRST_STREAM_TOKENS} if watch is not None else {}
-        if watch is not None and not hasattr(SamplingParams(), "stream_interval"):
-            options = {}
+        streamed = watch is not None and not isinstance(watch, Confidence)
+        text_needed = bool(asked.stop) or streamed
+        options: dict[str, Any] = {}
+        if streamed and hasattr(SamplingParams(), "stream_interval"):
+            options["stream_interval"] = FIRST_STREAM_TOKENS
         return SamplingParams(
             temperature=asked.temperature,
             top_p=asked.top_p,
@@ -203,10 +237,10 @@ class VllmEngine:
             seed=request.seed,
             stop=list(asked.stop) or None,
             stop_token_ids=sorted({*asked.stop_token_ids, *self._model.stop_ids}),
-            logprobs=asked.logprobs,
+            logprobs=watch.top if isinstance(watch, Confidence) else asked.logprobs,
             detokenize=text_needed,
             skip_special_tokens=False,  # reasoning tags may be special, and rules look for them
-            output_kind=RequestOutputKind.CUMULATIVE if watch is not None else RequestOutputKind.FINAL_ONLY,
+            output_kind=RequestOutputKind.CUMULATIVE if streamed else RequestOutputKind.FINAL_ONLY,
             structured_outputs=StructuredOutputsParams(json=asked.schema) if asked.schema else None,
             **options,
         )
@@ -229,42 +263,6 @@ class VllmEngine:
         path = str(self._model.path)
         options = AsyncEngineArgs(model=path, trust_remote_code=setting.trust_remote_code, **chosen)
         return AsyncLLM.from_engine_args(options, usage_context=UsageContext.LLM_CLASS)
-
-
-class BulkDecoder:
-    """Token ids -> text, many responses a time, in a thread beside the event loop."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._waiting: list[tuple[Sequence[int], asyncio.Future[str]]] = []
-        self._work: asyncio.Task[None] | None = None
-
-    async def decode(self, ids: Sequence[int]) -> str:
-        """The text of one response, together with whatever else is waiting."""
-        future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._waiting.append((ids, future))
-        if self._work is None or self._work.done():
-            self._work = asyncio.create_task(self._drain())
-        return await future
-
-    async def _drain(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            texts = await asyncio.to_thread(self._texts, [ids for ids, _ in batch])
-            for (_, future), text in zip(batch, texts, strict=True):
-                if future.done():
-                    continue
-                if isinstance(text, str):
-                    future.set_result(text)
-                else:
-                    future.set_exception(text)
-
-    def _texts(self, batch: Sequence[Sequence[int]]) -> Sequence[str | Exception]:
-        """All texts at once; one by one when a response cannot be decoded, so that the others can."""
-        try:
-            return self._tokenizer.decode(batch)
-        except Exception as error:  # a tokenizer from a model's repository raises what it likes
-            return [error] if len(batch) == 1 else [text for ids in batch for text in self._texts([ids])]
 
 
 def _under_way(llm: Any) -> int:

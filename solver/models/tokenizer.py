@@ -64,10 +64,13 @@ class Tokenizer:
     dropped: frozenset[int]
 
     def prompt(self, messages: Sequence[Message], prefix: str = "", chat: Mapping[str, Any] | None = None) -> list[int]:
-        """Token ids of a chat that the assistant is to go on from `prefix`. Raises PromptError."""
+        """Token ids of a chat that the assistant is to go on from `prefix`. Raises PromptError.
+
+        The prefix is the model's own words, so reasoning tags in it are the tokens that they were.
+        """
         contents: list[str] = []
         marked = [{**turn, "content": self._mark(turn["content"], contents)} for turn in messages]
-        rendered = self.render(marked, chat) + self._mark(prefix, contents)
+        rendered = self.render(marked, chat) + self._mark(prefix, contents, spare=TAG)
         ids: list[int] = []
         for number, piece in enumerate(MARKED.split(rendered)):
             if piece:
@@ -86,12 +89,17 @@ class Tokenizer:
         """Texts of many responses at once, control tokens left out, reasoning tags kept."""
         return self.codec.decode([[i for i in ids if i not in self.dropped] for ids in batch])
 
-    def _mark(self, content: str, contents: list[str]) -> str:
-        """Replace control strings (and stray marks) by numbered marks, so that no template can revive them."""
+    def _mark(self, content: str, contents: list[str], spare: re.Pattern[str] | None = None) -> str:
+        """Replace control strings (and stray marks) by numbered marks, so that no template can revive them.
+
+        spare: control strings that stay what they are, but for those with a name (end of sequence).
+        """
         if not self.specials:
             return content
 
         def put(match: re.Match[str]) -> str:
+            if spare is not None and spare.fullmatch(match.group()) and match.group() not in self.names.values():
+                return match.group()
             contents.append(match.group())
             return MARK.format(len(contents) - 1)
 

@@ -86,6 +86,8 @@ def stat_lines(s: Stats) -> list[str]:
     ]
     if s.wants_more:
         rows.append(("wants more", f"{s.wants_more:,} problems ask for samples that the run does not hold"))
+    if s.abstained:
+        rows.append(("abstained", f"{s.abstained:,} problems; of the others' answers are right {s.answered}"))
     if s.referenced:
         rows += [("pass@1", str(s.pass_at_1)), ("majority", str(s.majority))]
     if s.ungradable:

@@ -6,7 +6,7 @@ continues where it was, without code of its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,7 +19,6 @@ from solver.prompts import PromptTemplate
 from solver.records import (
     Candidate,
     Message,
-    Outcome,
     Problem,
     Request,
     Result,
@@ -30,7 +29,10 @@ from solver.records import (
     Vote,
 )
 from solver.store import answers as answers_call
-from solver.strategies.call import Call, call_hash, overridden, sample_seed
+from solver.strategies import response
+from solver.strategies.call import Call, call_hash, holds, overridden, sample_seed
+from solver.strategies.facts import Facts
+from solver.strategies.tally import Tally
 
 Ask = Callable[[Request, Watch | None], Awaitable[Sample]]
 Record = Callable[[Sample], Awaitable[None]]
@@ -62,7 +64,7 @@ class Setting:
     frozen: bool = False
 
 
-class Context:
+class Context(Facts):
     """The calls of one strategy on one problem.
 
     stored: what the run already holds for this row. `spent` counts the output tokens of every sample
@@ -72,10 +74,10 @@ class Context:
     def __init__(
         self, problem: Problem, setting: Setting, stored: Mapping[SampleKey, Sample], priority: int = 0
     ) -> None:
-        self.problem = problem
+        super().__init__(problem, setting)
+        self._setting = setting
         self.spent = sum(s.output_tokens for s in stored.values() if s.status is Status.CANCELLED)
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._setting = setting
         self._stored = stored
         self._priority = priority
         self._asked: dict[SampleKey, asyncio.Future[Sample]] = {}
@@ -96,19 +98,26 @@ class Context:
         schema: str | None = None,
         logprobs: bool = False,
         watch: Watch | None = None,
+        after: Sequence[Sample] = (),
+        lead: str = "",
         **sampling: Any,
     ) -> list[Sample]:
         """Samples k = start .. start + n - 1 of one question, all in flight at once.
 
         messages: the chat to ask, the job's prompt when None; prefix: text that the response begins
         with; max_tokens, stop, schema (JSON schema text), logprobs and further sampling fields override
-        the job's. Raises TypeError for a sampling field that does not exist.
+        the job's. after, lead: the samples that these go on from and a cue between them (response.py), in place of
+        a prefix. Raises TypeError for a sampling field that does not exist.
         """
-        overrides = overridden(max_tokens, stop, schema, logprobs, sampling)
+        data = response.data_of(lead) if after or lead else None
+        prefix = response.joined(after).rstrip(response.BROKEN) + lead if data else prefix
+        overrides = overridden(max_tokens, stop, schema, logprobs and not self._has_logprobs, sampling)
         call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
+        call = replace(call, data=data)
         tasks = [self._begin(call, k) for k in range(start, start + n)]
         self._has_begun()
-        return list(await asyncio.gather(*tasks))
+        together = asyncio.gather(*tasks)
+        return list(await asyncio.shield(together))  # whoever leaves a race ends its samples by `end`, counted
 
     async def stream(
         self,
@@ -126,12 +135,12 @@ class Context:
         logprobs: bool = False,
         watch: Watch | None = None,
         **sampling: Any,
-    ) -> AsyncIterator[Sample]:
+    ) -> AsyncGenerator[Sample, None]:
         """The same samples one by one in order of k, at most `ahead` unfinished beyond the one consumed.
 
         Leaving the loop ends the others: they are kept as `cancelled`, for the token accounts only.
         """
-        overrides = overridden(max_tokens, stop, schema, logprobs, sampling)
+        overrides = overridden(max_tokens, stop, schema, logprobs and not self._has_logprobs, sampling)
         call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
         waiting: list[asyncio.Future[Sample]] = []
         asked = 0
@@ -143,34 +152,38 @@ class Context:
                 self._has_begun()
                 yield await waiting.pop(0)
         finally:
-            await self._end([key for key in self._live if key.path == path and key.call == call.hash])
+            own = range(start, start + n)
+            await self._end([key for key in self._live if key.path == path and key.call == call.hash and key.k in own])
 
     async def score(self, text: str, steps: Sequence[str], *, role: str = "prm") -> list[float]:
         """A reward model's score for each step. Raises EngineError: no scorer can be configured yet."""
         raise EngineError(f"no scorer is configured for the role `{role}`")
 
-    def extract(self, sample: Sample) -> Extracted | None:
-        """The final answer of one response, by the rules of solver.answers; None when it has none."""
-        if not sample.usable:
-            return None
-        truncated = sample.status is Status.TRUNCATED
-        tags, thinks = self._setting.reasoning, self._setting.thinks
-        return answers.extract(sample.text, truncated=truncated, reasoning=tags, thinks=thinks)
+    def solution(self, *samples: Sample) -> str:
+        """What a response says aloud: its text without the reasoning."""
+        return answers.solution(response.joined(samples), self._setting.reasoning)
+
+    def extract(self, *samples: Sample) -> Extracted | None:
+        """The final answer of the response that the last sample ends, by the rules of solver.answers; None when it has
+        none; offsets in the whole response."""
+        return response.extracted(samples, self._setting.reasoning, thinks=self._setting.thinks)
 
     def candidate(self, *samples: Sample, weight: float = 1.0, marks: Sequence[str] = ()) -> Candidate:
-        """A full response made of these samples in order; the last one's text holds its answer."""
-        last = samples[-1]
-        found = self.extract(last)
-        status = () if last.status is Status.OK else (str(last.status),)
-        return Candidate(
-            keys=tuple(sample.key for sample in samples),
-            k=last.key.k,
-            answer=found.answer if found else None,
-            rule=found.rule if found else None,
-            weight=weight,
-            marks=(*status, *marks),
-            reasoning_end=found.reasoning_end if found else None,
-        )
+        """A full response made of these samples in order; the last, with those it goes on from, holds the answer."""
+        return response.candidate(samples, self.extract(*samples), weight, marks)
+
+    def samples(self, candidate: Candidate) -> list[Sample]:
+        """What a candidate of this problem is made of."""
+        return [self._asked[key].result() for key in candidate.keys]
+
+    def said(self, candidate: Candidate) -> Sample:
+        """The last sample of a candidate of this problem: the one whose text holds its answer."""
+        return self._asked[candidate.keys[-1]].result()
+
+    async def count(self, tally: Tally, candidate: Candidate) -> None:
+        """Add a candidate to a tally; answers are grouped anew only where one that was not there before has come."""
+        if tally.add(candidate.answer, candidate.k):
+            tally.group(await self._setting.grader.standings(tally.answers))
 
     async def classes(self, candidates: Sequence[Candidate]) -> tuple[Candidate, ...]:
         """The candidates with their answer classes and, where there is a reference, whether they are right."""
@@ -183,17 +196,18 @@ class Context:
     def result(self, candidates: Sequence[Candidate], vote: Vote, weights: Sequence[float] | None = None) -> Result:
         """What the strategy returns; `weights` as given to `vote`. The driver adds token account and decision."""
         candidates = candidates if weights is None else votes.weighed(candidates, weights)
-        marks = [mark for candidate in candidates for mark in set(candidate.marks)]
-        readable = [c for c in candidates if not {"error", "too_long", "quarantined"} & set(c.marks)]
-        outcome = Outcome.OK if vote.predicted is not None else Outcome.NO_ANSWER if readable else Outcome.FAILED
-        truncated = marks.count(str(Status.TRUNCATED))
-        return Result(self.problem, vote, tuple(candidates), len(candidates), truncated, self.spent, outcome)
+        return response.result(self.problem, candidates, vote, self.spent)
 
     async def note_failure(self, reason: str) -> None:
         """Leave one sample that says why this problem could not be asked, unless the run holds it already."""
         key = SampleKey(self.problem.row_id, "problem", 0, 0)
         if key not in self._stored:
             await self._setting.record(Sample(key, "problem", "", Status.ERROR, None, 0, 0, 0, error=reason))
+
+    async def end(self, ks: Collection[int]) -> None:
+        """End the unfinished samples with these numbers, on whatever path: for whoever leaves a race of candidates."""
+        if ks:
+            await self._end([key for key in self._live if key.k in ks])
 
     async def close(self) -> None:
         """End whatever the strategy left unfinished, and wait for it."""
@@ -203,6 +217,11 @@ class Context:
         """Drop whatever is still unfinished, without waiting and without a trace."""
         for task in list(self._live.values()):
             task.cancel()
+
+    @property
+    def _has_logprobs(self) -> bool:
+        """Whether the job asks for log-probabilities of every sample anyway."""
+        return self._setting.sampling.logprobs is not None
 
     def _has_begun(self) -> None:
         if not self.begun.done():
@@ -220,7 +239,7 @@ class Context:
     ) -> Call:
         setting = self._setting
         asked = tuple(messages) if messages is not None else setting.template.messages(self.problem)
-        digest = call_hash(role, messages, prefix, overrides)
+        digest = call_hash(role, messages, prefix, overrides, watch)
         ids = setting.tokenizer.prompt(asked, prefix, setting.chat) if setting.tokenizer else None
         sampling = replace(setting.sampling, **overrides)
         return Call(path, digest, role, asked, prefix, ids, sampling, watch)
@@ -228,7 +247,7 @@ class Context:
     def _begin(self, call: Call, k: int) -> asyncio.Future[Sample]:
         """What this life has asked already, the stored sample, or a task that asks for it."""
         key = SampleKey(self.problem.row_id, call.path, call.hash, k)
-        if (known := self._asked.get(key)) is not None and _holds(known):
+        if (known := self._asked.get(key)) is not None and holds(known):
             return known
         stored = self._stored.get(key)
         if stored is not None and self._stands(stored, call.sampling.max_tokens):
@@ -269,6 +288,8 @@ class Context:
                 key, call.role, call.messages, call.prefix, call.token_ids, sampling, seed, self._priority
             )
             sample = await self._setting.ask(request, call.watch)
+        if call.data is not None and sample.data is None:
+            sample = replace(sample, data=call.data)
         self.spent += sample.output_tokens
         await self._setting.record(sample)
         return sample
@@ -280,10 +301,3 @@ class Context:
         for key in keys:
             await self._setting.abort(key)
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _holds(asked: "asyncio.Future[Sample]") -> bool:
-    """Whether an earlier question of this life still answers: not one that was cancelled or failed to come."""
-    if not asked.done():
-        return True
-    return not asked.cancelled() and asked.exception() is None and asked.result().finished

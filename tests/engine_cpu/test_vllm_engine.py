@@ -6,13 +6,20 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
+from solver.answers import Grader
 from solver.engine import EngineSetting, child
+from solver.engine.confidence import Confidence, Measured
 from solver.engine.vllm import VllmEngine
 from solver.errors import EngineDeadError
-from solver.records import Request, Sample, SampleKey, Sampling, Status
+from solver.prompts import load_template
+from solver.records import Problem, Request, Result, Sample, SampleKey, Sampling, Status
+from solver.strategies import make, validate
+from solver.strategies.context import Context, Setting
+from solver.strategies.response import joined
 from tests.engine_cpu.conftest import Loop
 
 PROBLEM = "Sam has 3 lamps and buys 4 more. How many lamps does Sam have now?"
@@ -139,6 +146,107 @@ def test_tokens_are_counted_while_responses_are_under_way(
     seen, rest = loop.do(watch())
     assert len(set(seen)) > 3, "they grow before the response is there"
     assert rest == 0
+
+
+def test_confidences_are_those_that_vllm_gives_and_cost_a_response_nothing(
+    engine: VllmEngine, loop: Loop, setting: EngineSetting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same response three times: plain, measured as it comes, measured from vLLM's own objects."""
+    plain = loop.do(engine.generate(ask(setting, 12)))
+    ours = loop.do(engine.generate(ask(setting, 12), Confidence(window=8)))
+    monkeypatch.setattr(engine, "_collectors", {})  # those that stand in hold the other one
+    theirs = loop.do(engine.generate(ask(setting, 12), Confidence(window=8)))
+    assert plain.text == ours.text == theirs.text and plain.data is None
+    one, other = Measured.of(ours.data), Measured.of(theirs.data)
+    assert one is not None and other is not None and one.lowest < one.mean and one.lowest <= one.bottom
+    for name in ("mean", "lowest", "bottom", "tail"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), abs=2e-4)
+    assert ours.mean_logprob is not None and ours.mean_logprob == pytest.approx(theirs.mean_logprob, abs=2e-4)
+
+
+def test_a_response_below_the_floor_is_aborted_in_mid_stream(
+    engine: VllmEngine, loop: Loop, setting: EngineSetting
+) -> None:
+    whole = loop.do(engine.generate(ask(setting, 13), Confidence(window=8)))
+    ended = loop.do(engine.generate(ask(setting, 13), Confidence(window=8, floor=1e3)))
+    assert ended.status is Status.STOPPED and 8 <= ended.output_tokens < whole.output_tokens
+    assert whole.text.startswith(ended.text) and Measured.of(ended.data) is not None
+    assert loop.do(engine.generate(ask(setting, 14), Confidence(window=8, floor=0.0))).status is Status.OK
+
+
+def solve(
+    engine: VllmEngine, loop: Loop, setting: EngineSetting, n: int, block: dict[str, Any], **sampling: Any
+) -> Any:
+    """One problem by one strategy on the real engine: its result and every sample."""
+    samples: list[Sample] = []
+
+    async def record(sample: Sample) -> None:
+        samples.append(sample)
+
+    async def life() -> Result:
+        async with Grader() as grader:
+            told = Setting(
+                ask=engine.generate,
+                abort=engine.abort,
+                record=record,
+                template=load_template("plain"),
+                tokenizer=setting.tokenizer,
+                chat={},
+                sampling=replace(Sampling(max_tokens=300), **sampling),
+                seed=1,
+                grader=grader,
+                context=engine.context,
+            )
+            problem = Problem(b"r" * 16, 0, "id", PROBLEM, {"problem": PROBLEM}, "7")
+            ctx = Context(problem, told, {})
+            found = await make(block, n).solve(problem, ctx)
+            await ctx.close()
+            assert ctx.spent == sum(sample.output_tokens for sample in samples)
+            return found
+
+    assert not validate(block)
+    return loop.do(life()), samples
+
+
+def test_deepconf_draws_weighs_and_ends_responses(engine: VllmEngine, loop: Loop, setting: EngineSetting) -> None:
+    block = {"name": "deepconf", "warmup": 8, "window": 8, "keep": 0.3, "share": 1.0}
+    result, samples = solve(engine, loop, setting, 20, block, temperature=1.5)
+    assert all(Measured.of(sample.data) is not None for sample in samples if sample.finished)
+    stopped = {sample.key.k for sample in samples if sample.status is Status.STOPPED}
+    voting = {one.k for one in result.candidates if one.class_id is not None}
+    assert stopped and voting and not stopped & voting and min(stopped) >= 8
+    floor = min(one.weight for one in result.candidates[:8] if one.weight)
+    assert all(one.weight >= floor for one in result.candidates if one.class_id is not None)
+
+
+def test_a_thought_is_cut_and_answered_and_extended(engine: VllmEngine, loop: Loop, setting: EngineSetting) -> None:
+    cut, samples = solve(engine, loop, setting, 2, {"think": {"max": 6, "answer": 8}})
+    assert [one.marks for one in cut.candidates] in ([("capped",)] * 2, [("truncated", "capped")] * 2)
+    assert all(one.rule == "boxed" for one in cut.candidates), "the cue opens the box, the model closes it"
+    assert {s.output_tokens for s in samples if s.key.path == "think/0"} == {6}
+    longer, samples = solve(engine, loop, setting, 1, {"think": {"max": 200, "waits": 2}})
+    used = [sample.output_tokens for sample in samples]
+    assert len(used) >= 2 and sum(used) <= 200 + 512 and "waited" in longer.candidates[0].marks
+
+
+def test_pieces_of_a_probed_response_are_the_whole_one(engine: VllmEngine, loop: Loop, setting: EngineSetting) -> None:
+    """Text ends and begins anew in mid-word, the prompt is encoded anew, and nothing shows."""
+    whole, (sample,) = solve(engine, loop, setting, 1, {}, temperature=0.0)
+    probed, samples = solve(engine, loop, setting, 1, {"probe": {"every": 7, "times": 100}}, temperature=0.0)
+    pieces = sorted((s for s in samples if s.key.path.startswith("piece")), key=lambda s: int(s.key.path[6:]))
+    assert len(pieces) > 3 and joined(pieces) == sample.text
+    assert probed.vote.predicted == whole.vote.predicted and probed.n_samples == 1
+    early, some = solve(engine, loop, setting, 1, {"probe": {"every": 7, "times": 2}}, temperature=0.0)
+    assert early.candidates[0].answer is not None and len(some) <= len(samples)
+
+
+def test_a_reflection_goes_on_where_the_response_ended(engine: VllmEngine, loop: Loop, setting: EngineSetting) -> None:
+    result, samples = solve(engine, loop, setting, 2, {"reflect": {"times": 1}})
+    by_path = {path: [s for s in samples if s.key.path == path] for path in ("answer", "reflect/0")}
+    assert [len(found) for found in by_path.values()] == [2, 2]
+    first, second = by_path["answer"][0], by_path["reflect/0"][0]
+    assert second.prompt_tokens > first.prompt_tokens + first.output_tokens, "the response and the doubt"
+    assert all(len(one.keys) == 2 for one in result.candidates)
 
 
 def test_a_killed_engine_is_noticed_a_fresh_one_answers_and_one_that_hangs_is_ended(

@@ -86,7 +86,7 @@ class Line:
 
             work = Work(
                 engine=self.engine,
-                strategy=strategy or SelfConsistency(4),
+                strategy=strategy or SelfConsistency({}, 4),
                 sink=self,
                 resumes=bool(self.stored),
                 stored=lambda row_id: self.stored.get(row_id, {}),

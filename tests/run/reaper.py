@@ -158,7 +158,7 @@ def _two_agree(like: Any) -> Any:
     class TwoAgree(like):
         """One sample after the other, two ahead, until two of them say the same."""
 
-        def __init__(self, n: int) -> None:
+        def __init__(self, block: Mapping[str, Any], n: int) -> None:
             self.n = n
             self.parameters: Mapping[str, Any] = {"name": "two-agree", "n": n}
 

@@ -34,7 +34,7 @@ class Odd:
         if self._wrong(problem):
             await ctx.sample(1, path="answer")
             raise KeyError("a strategy's bug")
-        return await SelfConsistency(4).solve(problem, ctx)
+        return await SelfConsistency({}, 4).solve(problem, ctx)
 
 
 def test_every_problem_becomes_a_row_and_every_sample_is_kept_once() -> None:
@@ -56,7 +56,7 @@ def test_the_engine_is_kept_full_but_not_flooded(n: int) -> None:
         return Reply("\\boxed{1}", seconds=0.02)
 
     line = Line(script, slots=8)
-    line.run(asked(max(120 // n, 20)), SelfConsistency(n))
+    line.run(asked(max(120 // n, 20)), SelfConsistency({}, n))
     assert max(seen) <= 2 * 8 - 1 + n, "twice the slots, and the problem that went over"
     middle = seen[40:-40]
     assert min(middle) >= 8, "while problems are left every slot has work"
@@ -231,13 +231,13 @@ def test_a_table_that_breaks_under_way_ends_the_run_but_not_what_has_begun() -> 
 
 def test_what_is_stored_is_not_asked_again() -> None:
     first = Line()
-    first.run(asked(10), SelfConsistency(2))
+    first.run(asked(10), SelfConsistency({}, 2))
     by_row: dict[bytes, dict[SampleKey, Sample]] = defaultdict(dict)
     for sample in first.samples:
         by_row[sample.key.row_id][sample.key] = sample
     second = Line()
     second.stored = dict(itertools.islice(by_row.items(), 6))
-    second.run(asked(10), SelfConsistency(3))
+    second.run(asked(10), SelfConsistency({}, 3))
     assert len(second.samples) == 6 * 1 + 4 * 3 and len(second.results) == 10
 
 

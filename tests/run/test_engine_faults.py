@@ -90,7 +90,7 @@ def test_a_poison_is_found_among_deaths_by_chance() -> None:
 
 def test_a_prompt_that_kills_with_every_sample_costs_few_restarts_and_fails_its_problem() -> None:
     made = line(64, poison=prompt(9))
-    made.run(asked(40), SelfConsistency(16))
+    made.run(asked(40), SelfConsistency({}, 16))
     assert statuses(made) == {Status.OK: 39 * 16, Status.QUARANTINED: 16}
     assert made.outcomes() == {f"p{i}": Outcome.FAILED if i == 9 else Outcome.OK for i in range(40)}
     assert made.engine.restarts <= 20, "not three for each of its sixteen samples"
@@ -99,7 +99,7 @@ def test_a_prompt_that_kills_with_every_sample_costs_few_restarts_and_fails_its_
 def test_three_poisons_at_once_are_all_found_and_nobody_else_is_blamed() -> None:
     guilty = {3, 40, 41}
     made = line(16, poison=lambda request: int.from_bytes(request.key.row_id, "big") in guilty)
-    made.run(asked(60), SelfConsistency(1))
+    made.run(asked(60), SelfConsistency({}, 1))
     bad = {int.from_bytes(s.key.row_id, "big") for s in made.samples if s.status is Status.QUARANTINED}
     assert bad == guilty and statuses(made)[Status.OK] == 57
 
@@ -191,7 +191,7 @@ def test_an_engine_that_dies_by_chance_during_the_proof_is_given_another_chance(
 def test_a_lonely_request_that_kills_every_engine_is_not_condemned_but_ends_the_run() -> None:
     made = line(8, poison=one(0, n=1))
     with pytest.raises(EngineError, match="works no more: poisoned"):
-        made.run(asked(1), SelfConsistency(1))
+        made.run(asked(1), SelfConsistency({}, 1))
     assert not made.samples and made.engine.restarts <= 8
 
 
@@ -425,7 +425,7 @@ def test_a_request_that_waits_for_the_next_engine_can_be_dropped_at_once() -> No
 
     made.engine.inner = type(made.engine.inner)(lambda _: Reply("\\boxed{1}", seconds=0.05), slots=8)
     made.beside = drop
-    made.run(asked(3), SelfConsistency(1))
+    made.run(asked(3), SelfConsistency({}, 1))
     assert ended == [(Status.CANCELLED, 0)], "before the next engine was there, and it never saw the request"
 
 

@@ -1,0 +1,221 @@
+"""What strategies save: one engine, one table of problems, every strategy in turn; and what the loop itself costs.
+
+    python scripts/bench_strategies.py                    # abacus on real vLLM, 200 problems, N = 40
+    python scripts/bench_strategies.py --overhead         # microseconds a sample without a model, 5,000 live problems
+
+Prints accuracy, samples, output tokens (cancelled ones included) and wall time of each, all measured in this run, and
+then what a replay of the recorded samples of `fixed` gives under the same rules over 50 shuffles, paired.
+"""
+
+import argparse
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from solver import engine
+from solver.answers import Grader
+from solver.engine import Engine, EngineSetting
+from solver.engine.scripted import ScriptedEngine
+from solver.job import Job
+from solver.problems import problems
+from solver.progress import Counters
+from solver.prompts import load_template
+from solver.records import Problem, Request, Result, Sample, Sampling
+from solver.replay import Recorded, replayed, told
+from solver.run import read_input, read_job, read_model
+from solver.run.drive import Driver, Work
+from solver.run.stop import Stop
+from solver.schema import short_strategy
+from solver.strategies import make
+from solver.strategies.context import Setting
+
+ROOT = Path(__file__).parents[1]
+STRATEGIES: Mapping[str, Mapping[str, Any]] = {
+    "fixed": short_strategy("fixed"),
+    "beta:0.95": short_strategy("beta:0.95"),
+    "esc:5": short_strategy("esc:5"),
+    "exact": short_strategy("exact"),
+    "deepconf": {"name": "deepconf", "warmup": 8, "window": 32, "keep": 0.9},
+    "cascade 4": {"name": "cascade", "probe": 4, "within": short_strategy("fixed")},
+}
+
+
+@dataclass
+class Kept:
+    """A sink in memory."""
+
+    full: bool = False
+    samples: list[Sample] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
+
+    async def add(self, sample: Sample) -> None:
+        self.samples.append(sample)
+
+    async def add_result(self, result: Result) -> None:
+        self.results.append(result)
+
+    async def flush(self) -> None:
+        """Nothing waits here."""
+
+    @property
+    def tokens(self) -> int:
+        """Output tokens of every sample, cancelled ones included."""
+        return sum(sample.output_tokens for sample in self.samples)
+
+    @property
+    def right(self) -> float:
+        return sum(bool(result.vote.correct) for result in self.results) / len(self.results)
+
+    @property
+    def voting(self) -> float:
+        """Samples a problem that were drawn to the end and looked at."""
+        return sum(result.n_samples for result in self.results) / len(self.results)
+
+
+async def drive(
+    made: Engine, asked: Sequence[Problem], block: Mapping[str, Any], n: int, **setting: Any
+) -> tuple[Kept, float]:
+    """All problems under one strategy; what came of it and the wall time in seconds."""
+    kept = Kept()
+    async with Grader() as grader:
+
+        def of(driver: Driver) -> Setting:
+            return Setting(
+                ask=driver.ask,
+                abort=driver.abort,
+                record=driver.record,
+                grader=grader,
+                eager=lambda: driver.exhausted,
+                context=made.context,
+                **setting,
+            )
+
+        work = Work(
+            engine=made,
+            strategy=make(block, n),
+            sink=kept,
+            resumes=False,
+            stored=lambda _: {},
+            decision=lambda result, settled: 0,
+            setting=of,
+        )
+        begun = time.perf_counter()
+        await Driver(work, Counters(), Stop()).run(iter(asked))
+        return kept, time.perf_counter() - begun
+
+
+async def measure(job: Job, names: Sequence[str]) -> dict[str, tuple[Kept, float]]:
+    """Every strategy on one engine, after a warm-up."""
+    table = read_input(job)
+    served = read_model(job, download=False)
+    assert served is not None
+    asked = list(problems(table.table, table.survey))
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "engine.log"
+        made = engine.open_engine(EngineSetting(job.engine, served.model, served.tokenizer, False, log, print))
+        await made.start()
+        common = {
+            "template": table.template,
+            "tokenizer": served.tokenizer,
+            "chat": job.prompt.chat,
+            "sampling": job.sampling,
+        }
+        try:
+            await drive(made, asked[:20], STRATEGIES["fixed"], 4, seed=1, **common)
+            found = {}
+            for name in names:
+                found[name] = await drive(made, asked, STRATEGIES[name], job.n, seed=job.seed, **common)
+                print(row(name, *found[name], found.get("fixed")), flush=True)
+            return found
+        finally:
+            await made.close()
+
+
+def row(name: str, kept: Kept, seconds: float, fixed: tuple[Kept, float] | None) -> str:
+    """One line of the table."""
+    parts = [name, f"{kept.right:.1%}", f"{kept.voting:.1f}", f"{kept.tokens:,}", f"{seconds:.0f} s"]
+    if fixed is not None:
+        parts += [f"{fixed[0].voting / kept.voting:.2f}x", f"{fixed[0].tokens / kept.tokens:.2f}x"]
+        parts += [f"{fixed[1] / seconds:.2f}x"]
+    return "| " + " | ".join(parts) + " |"
+
+
+def strategies(job_path: Path, limit: int, n: int, shuffles: int) -> None:
+    """The table on real vLLM, and the replay of what `fixed` recorded."""
+    overrides = [f"input.limit={limit}", f"sampling.n={n}"]
+    job = read_job(job_path, overrides)
+    print(f"{job.name}: {limit} problems, N = {n}; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
+    print("| strategy | accuracy | samples | output tokens | wall | samples saved | tokens saved | faster |")
+    print("|---|---|---|---|---|---|---|---|")
+    found = asyncio.run(measure(job, list(STRATEGIES)))
+    kept = found["fixed"][0]
+    tokens = {sample.key: sample.output_tokens for sample in kept.samples}
+    recorded = [Recorded.of_result(result, tokens) for result in kept.results]
+    print(f"\nreplay of the samples of `fixed`, {shuffles} shuffles:\n")
+    print("\n".join(told(replayed(recorded, STRATEGIES, n=n, shuffles=shuffles))))
+
+
+def overhead(live: int, n: int) -> None:
+    """Microseconds of the loop a sample, with an engine that answers at once, for three kinds of strategy."""
+    asked = [Problem(i.to_bytes(16, "big"), i, str(i), f"Q{i}", {"problem": f"Q{i}"}, "1") for i in range(2 * live)]
+    common = {"template": load_template("plain"), "tokenizer": None, "chat": {}, "sampling": Sampling(), "seed": 0}
+    print(f"{live:,} live problems; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
+    for name in ("fixed", "beta:0.95", "exact", "cascade 4"):
+        made = Idle(live)
+        kept, seconds = asyncio.run(drive(made, asked, STRATEGIES[name], n, **common))
+        bare = asyncio.run(empty(len(kept.samples)))
+        print(
+            f"{name:18} {len(kept.samples):,} samples, {1e6 * seconds / len(kept.samples):.1f} us each;"
+            f" at most {made.most:,} requests in flight; bare tasks {1e6 * bare / len(kept.samples):.1f} us"
+        )
+
+
+async def empty(count: int) -> float:
+    """Seconds for as many tasks that only wait once, 5,000 at a time: what asyncio itself takes."""
+    begun = time.perf_counter()
+    for start in range(0, count, 5000):
+        await asyncio.gather(*(asyncio.sleep(0) for _ in range(min(5000, count - start))))
+    return time.perf_counter() - begun
+
+
+class Idle(ScriptedEngine):
+    """Answers at once, and has room for every live problem."""
+
+    def __init__(self, live: int) -> None:
+        super().__init__(lambda request: "", slots=live)
+        self.most = self._inside = 0
+
+    async def generate(self, request: Request, watch: Any = None) -> Sample:
+        self._inside += 1
+        self.most = max(self.most, self._inside)
+        await asyncio.sleep(0)
+        self._inside -= 1
+        text = f"\\boxed{{{1 + (request.seed % 10 > 7)}}}"
+        return replace(_BLANK, key=request.key, role=request.role, text=text, seed=request.seed)
+
+
+_BLANK = Sample((b"", "", 0, 0), "", "", "ok", "stop", 1, 1, 0)  # type: ignore[arg-type]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--job", type=Path, default=ROOT / "jobs" / "heldout.yaml")
+    parser.add_argument("--problems", type=int, default=200)
+    parser.add_argument("--n", type=int, default=40)
+    parser.add_argument("--shuffles", type=int, default=50)
+    parser.add_argument("--overhead", action="store_true", help="what the loop costs, without a model")
+    parser.add_argument("--live", type=int, default=5000)
+    given = parser.parse_args()
+    if given.overhead:
+        overhead(given.live, 8)
+    else:
+        strategies(given.job, given.problems, given.n, given.shuffles)
+
+
+if __name__ == "__main__":
+    main()

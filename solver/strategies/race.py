@@ -1,0 +1,42 @@
+"""An ordered race: candidates of one problem, drawn side by side, consumed in order of k.
+
+Because they are consumed in order, whatever is decided from them depends on what they say and never on which was
+ready first.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable
+
+from solver.records import Candidate
+from solver.strategies.context import Context
+
+AHEAD = 2
+"""Unfinished candidates beyond the one consumed, where a rule may stop: with all 40 in flight a rule that needs 13
+samples saves 1.09x of the tokens, with 2 about 3x (simulated)."""
+
+
+async def in_order(
+    ctx: Context, n: int, ahead: int, draw: Callable[[Context, int], Awaitable[Candidate]], *, start: int = 0
+) -> AsyncGenerator[Candidate, None]:
+    """Candidates k = start .. start + n - 1 of `draw`, at most `ahead` unfinished beyond the one consumed.
+
+    All are begun once the run has no unstarted problem left. Leaving the loop ends the rest: their samples are kept
+    as `cancelled`, their tokens counted. Close it (`contextlib.aclosing`) to wait for that.
+    """
+    waiting: deque[asyncio.Future[Candidate]] = deque()
+    asked = number = 0
+    try:
+        for number in range(n):
+            reach = n if ctx.eager else min(n, number + 1 + ahead)
+            waiting.extend(asyncio.ensure_future(draw(ctx, start + k)) for k in range(asked, reach))
+            asked = max(asked, reach)
+            candidate = await waiting[0]
+            waiting.popleft()
+            yield candidate
+    finally:
+        rest = list(waiting)
+        for task in rest:
+            task.cancel()
+        await ctx.end(range(start + asked - len(rest), start + asked))
+        await asyncio.gather(*rest, return_exceptions=True)
