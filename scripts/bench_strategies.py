@@ -40,8 +40,8 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
     "beta:0.95": short_strategy("beta:0.95"),
     "esc:5": short_strategy("esc:5"),
     "exact": short_strategy("exact"),
+    "deepconf": {"name": "deepconf", "warmup": 8, "window": 32, "keep": 0.9},
     "cascade 4": {"name": "cascade", "probe": 4, "within": short_strategy("fixed")},
-    "cascade 4 + beta": {"name": "cascade", "probe": 4, "within": short_strategy("beta:0.95")},
 }
 
 
@@ -165,7 +165,7 @@ def overhead(live: int, n: int) -> None:
     asked = [Problem(i.to_bytes(16, "big"), i, str(i), f"Q{i}", {"problem": f"Q{i}"}, "1") for i in range(2 * live)]
     common = {"template": load_template("plain"), "tokenizer": None, "chat": {}, "sampling": Sampling(), "seed": 0}
     print(f"{live:,} live problems; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    for name in ("fixed", "beta:0.95", "exact", "cascade 4 + beta"):
+    for name in ("fixed", "beta:0.95", "exact", "cascade 4"):
         made = Idle(live)
         kept, seconds = asyncio.run(drive(made, asked, STRATEGIES[name], n, **common))
         bare = asyncio.run(empty(len(kept.samples)))

@@ -24,14 +24,15 @@ _read = lru_cache(maxsize=100_000)(read)
 class Standing(NamedTuple):
     """Where an answer stands in a bag, and what of that holds whatever else comes into the bag.
 
-    class_id: its class in this bag, None when it does not vote. Answers with one `reading` are in one class in every
-    bag. Answers with different `worth` are in one class in none; None: it may yet be in one with any other, as answers
-    that have other meanings, or parts that only a worker can read, may.
+    class_id: its class in this bag, None when it does not vote. reading, worth: numbers that tell this bag's answers
+    apart. Answers with one `reading` are in one class in every bag. Answers with different `worth` are in one class in
+    none; None: it may yet be in one with any other, as answers that have other meanings, or parts that only a worker
+    can read, may. Where all readings are worths, any smaller bag has the same classes.
     """
 
     class_id: int | None
-    reading: Key | None = None
-    worth: Key | None = None
+    reading: int | None = None
+    worth: int | None = None
 
 
 class Grader:
@@ -64,7 +65,8 @@ class Grader:
     async def standings(self, answers: Sequence[str | None]) -> list[Standing]:
         """Class of each answer, as `classify` says, and what no further answer can change about it."""
         found, keys = await self._keys(answers)
-        return [_standing(*known) for known in zip(partition(keys), found, keys, strict=True)]
+        numbers: dict[Key, int] = {}
+        return [_standing(*known, numbers) for known in zip(partition(keys), found, keys, strict=True)]
 
     async def _keys(self, answers: Sequence[str | None]) -> tuple[list[Key | None], list[Key | None]]:
         """What each answer says as it is read, and as workers fill it in; None where it says nothing."""
@@ -113,12 +115,14 @@ PLAIN = frozenset({"number", "choice"})
 """Kinds of which no text means one value and perhaps another: two values of a kind never become one class."""
 
 
-def _standing(class_id: int | None, found: Key | None, key: Key | None) -> Standing:
+def _standing(class_id: int | None, found: Key | None, key: Key | None, numbers: dict[Key, int]) -> Standing:
+    """numbers: those given in this bag so far."""
     if class_id is None or found is None or key is None:
         return Standing(None)
-    if key.kind in PLAIN and not any(alt.kind in PLAIN for alt in key.alt):
-        return Standing(class_id, key.bare(), Key(key.kind, key.value))
-    return Standing(class_id, found)
+    if key.kind not in PLAIN or any(alt.kind in PLAIN for alt in key.alt):
+        return Standing(class_id, numbers.setdefault(found, len(numbers)))
+    reading = numbers.setdefault(key.bare(), len(numbers))
+    return Standing(class_id, reading, numbers.setdefault(Key(key.kind, key.value), len(numbers)))
 
 
 def partition(keys: Sequence[Key | None]) -> list[int | None]:

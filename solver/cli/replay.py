@@ -11,7 +11,7 @@ from solver.cli.run import json_option
 
 
 @click.command()
-@click.argument("source", metavar="RUN", type=click.Path(exists=True))
+@click.argument("run", type=click.Path(exists=True))
 @click.option(
     "--strategy",
     "strategies",
@@ -32,7 +32,7 @@ from solver.cli.run import json_option
 @click.option("--tokens", "of_tokens", metavar="COLUMN", help="... the number of output tokens.")
 @json_option
 def replay(
-    source: str,
+    run: str,
     *,
     strategies: tuple[str, ...],
     n: int | None,
@@ -51,12 +51,12 @@ def replay(
 
     columns = Columns(**{name.removeprefix("of_"): value for name, value in of.items()})
     found = replay_samples(
-        Path(source),
+        Path(run),
         {text: _block(text) for text in strategies},
         n=n,
         shuffles=shuffles,
         seed=seed,
-        columns=columns if any(of.values()) or not Path(source, "job.yaml").is_file() else None,
+        columns=columns if any(of.values()) or not Path(run, "job.yaml").is_file() else None,
     )
     tell(json.dumps(found.json()) if as_json else plain("\n".join(told(found))))
     return 0

@@ -21,14 +21,12 @@ class Recorded:
     """One problem with its candidates, in order of k: parallel tuples.
 
     answers: extracted, None where there is none; tokens: output tokens of all its samples; logprobs: mean
-    log-probability of a token in the last one; weights: as its draw gave them; columns: of the input;
-    correct: None where nothing can be known; it is found out when `reference` is given instead.
+    log-probability of a token in the last one; weights: as its draw gave them; columns: of the input.
     """
 
     id: str
     answers: tuple[str | None, ...]
     tokens: tuple[int, ...]
-    correct: tuple[bool | None, ...] = ()
     reference: str | None = None
     logprobs: tuple[float | None, ...] = ()
     weights: tuple[float, ...] = ()
@@ -43,7 +41,7 @@ class Recorded:
             id=result.problem.id,
             answers=tuple(one.answer for one in held),
             tokens=tuple(sum(tokens.get(key, 0) for key in one.keys) for one in held),
-            correct=tuple(one.correct for one in held),
+            reference=result.problem.reference,
             columns=result.problem.columns,
         )
 
@@ -72,7 +70,7 @@ def _of_row(row: Mapping[str, Any], said: Mapping[tuple[str, int, int], tuple[in
         id=row["id"],
         answers=tuple(one["answer"] for one in held),
         tokens=tuple(sum(sample[0] for sample in of_one) for of_one in samples),
-        correct=tuple(one["correct"] for one in held),
+        reference=row["reference"],
         logprobs=tuple(of_one[-1][1] for of_one in samples),
         weights=tuple(1.0 for _ in held),
         columns={name: value for name, value in row.items() if name not in _OWN},
@@ -116,11 +114,13 @@ def read_table(path: Path, columns: Columns) -> list[Recorded]:
 
 def _table(path: Path, kind: str) -> pa.Table:
 
+    from pyarrow import csv, json, parquet
+
     try:
         if kind == "parquet":
-            return pa.parquet.read_table(path)
+            return parquet.read_table(path)
         with pa.input_stream(str(path)) as stream:
-            return pa.json.read_json(stream) if kind == "jsonl" else pa.csv.read_csv(stream)
+            return json.read_json(stream) if kind == "jsonl" else csv.read_csv(stream)
     except (pa.ArrowException, OSError) as error:
         raise InputError([Fault("SOURCE", f"cannot read {path}: {error}")]) from error
 

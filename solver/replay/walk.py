@@ -23,46 +23,51 @@ class Ending(NamedTuple):
     tokens: int
 
 
+class Judged(NamedTuple):
+    """An answer in a bag: where it stands, and whether it is right; None where nothing can be known."""
+
+    standing: Standing
+    right: bool | None
+
+
 @dataclass(slots=True)
 class Tape:
     """A problem ready for many walks: its answers read once, their standings in a bag of any of them kept.
 
-    whole: the standing of each answer in the bag of all; simple: whether that is also its standing in any smaller
-    bag, as with plain numbers; right: of each answer.
+    whole: the standing of each answer in the bag of all, and whether it is right there; simple: whether that is so in
+    any smaller bag, as with plain numbers.
     """
 
     recorded: Recorded
-    whole: Mapping[str, Standing]
-    right: Mapping[str, bool | None]
-    simple: bool
     grader: Grader
-    _known: dict[frozenset[str], Mapping[str, Standing]] = field(default_factory=dict)
+    whole: Mapping[str, Judged]
+    simple: bool
+    _known: dict[frozenset[str], Mapping[str, Judged]] = field(default_factory=dict)
 
     @classmethod
     async def of(cls, recorded: Recorded, grader: Grader) -> "Tape":
         """Read and group the answers of one problem."""
         distinct = list(dict.fromkeys(answer for answer in recorded.answers if answer is not None))
-        standings = dict(zip(distinct, await grader.standings(distinct), strict=True))
-        right: dict[str, bool | None] = dict.fromkeys(distinct)
-        if recorded.reference is not None:
-            given = [Candidate((), k, answer) for k, answer in enumerate(distinct)]
-            judged = await votes.classes(given, grader, recorded.reference)
-            right = {one.answer: one.correct for one in judged if one.answer is not None}
-        for answer, correct in zip(recorded.answers, recorded.correct, strict=False):
-            if answer is not None:
-                right[answer] = correct
-        simple = all(one.reading == one.worth for one in standings.values())
-        return cls(recorded, standings, right, simple, grader)
+        whole = await judged(distinct, grader, recorded.reference)
+        simple = all(one.standing.reading == one.standing.worth for one in whole.values())
+        return cls(recorded, grader, whole, simple)
 
-    async def standings(self, answers: Sequence[str]) -> list[Standing]:
-        """Standings in the bag of just these distinct answers."""
+    async def bag(self, answers: Sequence[str]) -> Mapping[str, Judged]:
+        """Each of these distinct answers in a bag of just them."""
         if self.simple:
-            return [self.whole[answer] for answer in answers]
+            return self.whole
         bag = frozenset(answers)
         if bag not in self._known:
-            ordered = sorted(bag)
-            self._known[bag] = dict(zip(ordered, await self.grader.standings(ordered), strict=True))
-        return [self._known[bag][answer] for answer in answers]
+            self._known[bag] = await judged(sorted(bag), self.grader, self.recorded.reference)
+        return self._known[bag]
+
+
+async def judged(distinct: Sequence[str], grader: Grader, reference: str | None) -> dict[str, Judged]:
+    """Standing of each answer in a bag of all of these, and whether it is right."""
+    candidates = [Candidate((), k, answer) for k, answer in enumerate(distinct)]
+    known = await votes.classes(candidates, grader, reference)
+    standings = await grader.standings(distinct)
+    return {one.answer or "": Judged(standing, one.correct) for one, standing in zip(known, standings, strict=True)}
 
 
 async def walks(tape: Tape, plans: Sequence[Plan], n: int, shuffles: int, seed: int) -> list[list[Ending | None]]:
@@ -74,68 +79,89 @@ async def walks(tape: Tape, plans: Sequence[Plan], n: int, shuffles: int, seed: 
     return [await walk(tape, plans, order[:n], n) for order in orders]
 
 
+class _Seen(NamedTuple):
+    """What has come of one order so far; bag: the answers among it."""
+
+    tape: Tape
+    bag: Mapping[str, Judged]
+    tally: Tally
+    tokens: int
+
+
 async def walk(tape: Tape, plans: Sequence[Plan], order: Sequence[int], n: int) -> list[Ending | None]:
     """One order. A plan that was settled by its first look is over there."""
-    tally, tokens = Tally(), 0
+    seen = _Seen(tape, {}, Tally(), 0)
     endings: list[Ending | None] = [None] * len(plans)
     active = dict(enumerate(plans))
     stopped: dict[int, Ending] = {}
     for position, place in enumerate(order, 1):
-        tokens += tape.recorded.tokens[place]
-        if tally.add(tape.recorded.answers[place], position - 1):
-            tally.group(await tape.standings(tally.answers))
+        seen = await _with(seen, place)
         for number, plan in list(active.items()):
-            if plan.probe == position and plan.settled(tally.leaders()[0], position):
-                endings[number] = _ending(plan, tape, tally, _counted(tally, range(position)), tokens)
+            if plan.probe == position and plan.settled(seen.tally.leaders()[0], position):
+                endings[number] = _ending(plan, seen, _counted(seen.tally, range(position)))
                 del active[number]
                 continue
-            if number not in stopped and plan.stop.over(tally, n - position):
-                stopped[number] = await _chosen(plan, tape, tally, order[:position], tokens)
+            if number not in stopped and plan.stop.over(seen.tally, n - position):
+                stopped[number] = await _chosen(plan, seen, order[:position])
             if number in stopped and position >= min(plan.probe, n):
-                endings[number] = stopped[number]._replace(
-                    samples=max(stopped[number].samples, position), tokens=tokens
-                )
+                most = max(stopped[number].samples, position)
+                endings[number] = stopped[number]._replace(samples=most, tokens=seen.tokens)
                 del active[number]
         if not active:
             break
     return endings
 
 
-async def _chosen(plan: Plan, tape: Tape, tally: Tally, order: Sequence[int], tokens: int) -> Ending:
+async def _with(seen: _Seen, place: int) -> _Seen:
+    """One candidate more."""
+    recorded, tally, bag = seen.tape.recorded, seen.tally, seen.bag
+    if tally.add(recorded.answers[place], len(tally)):
+        bag = await seen.tape.bag(tally.answers)
+        tally.group([bag[answer].standing for answer in tally.answers])
+    return _Seen(seen.tape, bag, tally, seen.tokens + recorded.tokens[place])
+
+
+async def _chosen(plan: Plan, seen: _Seen, order: Sequence[int]) -> Ending:
+    tape, tally = seen.tape, seen.tally
     voters = plan.stop.voters(tally)
     if plan.majority and not any(weight != 1.0 for weight in tape.recorded.weights):
-        return _ending(plan, tape, tally, _counted(tally, voters), tokens)
+        return _ending(plan, seen, _counted(tally, voters))
     candidates = [_candidate(tape, tally, k, place) for k, place in enumerate(order)]
     weights = await plan.choose.weights(_Told(tape.recorded, order), candidates)  # type: ignore[arg-type]
     own = [one.weight for one in candidates] if weights is None else list(weights)
     heard = [weight if number in voters else 0.0 for number, weight in enumerate(own)]
-    first = next((one for one in votes.weighed(candidates, heard) if one.class_id == 0), None)
-    winner = None if first is None else tally.seen[first.k]
-    return _ending(plan, tape, tally, (winner, *_counted(tally, voters)[1:]), tokens)
+    winning = [tally.seen[one.k] for one in votes.weighed(candidates, heard) if one.class_id == 0]
+    valid = sum(one.class_id is not None for one in candidates)
+    return _ending(plan, seen, (max(winning, key=winning.count) if winning else None, len(winning), valid))
 
 
 def _counted(tally: Tally, voters: range) -> tuple[int | None, int, int]:
-    """By majority among some candidates: place of a winning answer, the votes of its class, all valid votes."""
-    counts: dict[int, list[int]] = {}
+    """By majority among some candidates: place of the winner's most frequent answer, its votes, all valid votes."""
+    classes: dict[int, int] = {}
+    spelled: dict[int, dict[int, int]] = {}
     for number in voters:
         class_id, place = tally.class_of(number), tally.seen[number]
         if class_id is not None and place is not None:
-            counts.setdefault(class_id, [place, 0])[1] += 1
-    if not counts:
+            classes[class_id] = classes.get(class_id, 0) + 1
+            own = spelled.setdefault(class_id, {})
+            own[place] = own.get(place, 0) + 1
+    if not classes:
         return None, 0, 0
-    place, most = max(counts.values(), key=lambda one: one[1])
-    return place, most, sum(one[1] for one in counts.values())
+    winner = max(classes, key=classes.__getitem__)  # the first to appear among equals, as in a vote
+    own = spelled[winner]
+    return max(own, key=own.__getitem__), classes[winner], sum(classes.values())
 
 
-def _ending(plan: Plan, tape: Tape, tally: Tally, chosen: tuple[int | None, int, int], tokens: int) -> Ending:
+def _ending(plan: Plan, seen: _Seen, chosen: tuple[int | None, int, int]) -> Ending:
     place, most, valid = chosen
+    count, tape = len(seen.tally), seen.tape
     if place is None:
-        known = any(right is not None for right in (*tape.recorded.correct, *tape.right.values()))
-        return Ending(None, False if known else None, len(tally), tokens)
-    answer = tally.answers[place]
+        return Ending(None, None if tape.recorded.reference is None else False, count, seen.tokens)
+    answer = seen.tally.answers[place]
+    right = seen.bag[answer].right
     if plan.below and most < plan.below * valid:
-        return Ending(None, None if tape.right[answer] is None else False, len(tally), tokens)
-    return Ending(tape.whole[answer].class_id, tape.right[answer], len(tally), tokens)
+        return Ending(None, None if right is None else False, count, seen.tokens)
+    return Ending(tape.whole[answer].standing.class_id, right, count, seen.tokens)
 
 
 def _candidate(tape: Tape, tally: Tally, k: int, place: int) -> Candidate:

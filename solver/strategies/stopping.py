@@ -9,7 +9,7 @@ between problems and know no engine: a run, a replay of recorded samples and a s
     stop: {rule: exact}                      nothing that may still come can change the winner
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from math import comb
 from typing import Any, ClassVar, Protocol
@@ -113,7 +113,7 @@ class Exact(Fixed):
     What comes may vote, and it may regroup what is there: a bare 5 leaves "5 cm" when "5 m" comes, a text may turn
     out to say the same as a number. So the leader counts only for what always stays together, answers of one reading,
     and its rival for whatever could ever join it: what has the same worth, everything whose worth is open, what does
-    not vote yet, and all that is to come. An even count is decided by the lowest k, as in a vote. It is the class that
+    not vote yet, and all that is to come. An even count is decided by the lowest k, as in a vote. It is the value that
     stays; which of its spellings is the most frequent may still change.
     """
 
@@ -132,14 +132,15 @@ class Exact(Fixed):
             return False
         leading, leader = min(readings.items(), key=lambda item: (-item[1].votes, item[1].first))
         rival = _rival(tally, leading, leader)
-        return leader.votes > rival.votes + left or (leader.votes == rival.votes + left and leader.first < rival.first)
+        ahead = leader.votes - rival.votes - left
+        return (ahead > 0 or (ahead == 0 and leader.first < rival.first)) and tally.spelled_as(leading)
 
 
-def _rival(tally: Tally, leading: Hashable, leader: Group) -> Group:
+def _rival(tally: Tally, leading: int, leader: Group) -> Group:
     """The most that could ever stand against the leader's reading, what is still to come aside, and its lowest k."""
     worths = tally.by([one.worth for one in tally.standings])
     opens = [one.worth is None and one.reading != leading for one in tally.standings]
-    joker = tally.by([True if is_open else None for is_open in opens]).get(True, Group(0, _NEVER))
+    joker = tally.by([0 if is_open else None for is_open in opens]).get(0, Group(0, _NEVER))
     own = next(one.worth for one in tally.standings if one.reading == leading)
     most = Group(0, _NEVER)
     for worth, group in worths.items():

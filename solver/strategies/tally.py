@@ -3,7 +3,7 @@
 Equal answers are grouped for each distinct text once, so that counting another copy costs a microsecond.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from solver.answers import Standing
@@ -32,7 +32,7 @@ class Tally:
         self._place: dict[str, int] = {}
         self._counts: list[Group] = []
         self._standings: Sequence[Standing] = ()
-        self._classes: Mapping[Hashable, Group] = {}
+        self._classes: Mapping[int, Group] = {}
 
     def __len__(self) -> int:
         return len(self.seen)
@@ -59,9 +59,9 @@ class Tally:
         self._standings = standings
         self._classes = self.by([one.class_id for one in standings])
 
-    def by(self, labels: Sequence[Hashable]) -> dict[Hashable, Group]:
+    def by(self, labels: Sequence[int | None]) -> dict[int, Group]:
         """Votes under each label, one label for each of `answers`; None is left out."""
-        found: dict[Hashable, Group] = {}
+        found: dict[int, Group] = {}
         for label, count in zip(labels, self._counts, strict=True):
             if label is None:
                 continue
@@ -82,6 +82,13 @@ class Tally:
         """Class of the candidate that was counted as number `number`, from 0; None when it does not vote."""
         place = self.seen[number]
         return None if place is None else self._standings[place].class_id
+
+    def spelled_as(self, reading: int) -> bool:
+        """Whether the most frequent answer of this reading's class, the one that a vote would tell, has it."""
+        class_id = next(one.class_id for one in self._standings if one.reading == reading)
+        own = [place for place, one in enumerate(self._standings) if one.class_id == class_id]
+        most = max(own, key=lambda place: (self._counts[place].votes, -self._counts[place].first))
+        return self._standings[most].reading == reading
 
     def leaders(self) -> tuple[int, int]:
         """Votes of the largest class and of the next; 0 where there is none."""

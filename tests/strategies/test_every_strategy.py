@@ -16,6 +16,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "run"))
 from line import Flaky, Line, asked
 
 BLOCKS: dict[str, dict[str, Any]] = {
+    "fixed": {},
+    "beta": {"stop": {"rule": "beta", "threshold": 0.8}},
+    "esc": {"stop": {"rule": "esc", "window": 2}},
+    "exact": {"stop": {"rule": "exact"}},
+    "mbr": {"choose": {"rule": "mbr", "utility": "rouge-l", "over": "text"}},
+    "usc": {"choose": {"rule": "usc"}, "stop": {"rule": "beta", "threshold": 0.9}},
+    "cascade": {"name": "cascade", "probe": 2, "within": {"name": "refine", "stop": {"rule": "beta"}}},
+    "abstain": {"name": "abstain", "below": 0.7, "within": {"name": "cascade", "within": {}}},
     "deepconf": {"name": "deepconf", "warmup": 4, "keep": 0.5, "window": 2},
     "deepconf offline": {"name": "deepconf", "mode": "offline", "keep": 0.5, "window": 2},
     "think": {"think": {"max": 6, "min": 4, "waits": 1}, "stop": {"rule": "beta"}},
