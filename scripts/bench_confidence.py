@@ -77,8 +77,10 @@ async def measure(asked: argparse.Namespace, folder: Path) -> int:
                 samples = await one_round(engine, way, asked)
                 seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
                 wrong += sum(not sound(sample, way, asked.tokens) for sample in samples)
+                speed = sum(sample.output_tokens for sample in samples) / seconds
+                print(f"round {number + 1}  {way:<10} {speed:8,.0f} tokens/s", flush=True)
                 if number >= 0:
-                    speeds[way].append(sum(sample.output_tokens for sample in samples) / seconds)
+                    speeds[way].append(speed)
                     busy[way].append(cpu)
     finally:
         await engine.close()

@@ -42,7 +42,7 @@ def joined(samples: Sequence[Sample]) -> str:
 def extracted(
     samples: Sequence[Sample], reasoning: tuple[str, str] | None, *, thinks: bool = False
 ) -> Extracted | None:
-    """The final answer of the response that the last sample ends (see `answers.extract`); offsets in the joined text."""
+    """The final answer of the response that the last sample ends: see `answers.extract`; offsets in the joined text."""
     last = samples[-1]
     if not last.usable:
         return None

@@ -58,6 +58,11 @@ def test_waits_extend_a_thought_and_deduct_what_was_used() -> None:
     assert result.vote.predicted == "4" and result.candidates[0].marks == ("waited",)
 
 
+def test_a_thought_that_ends_at_the_very_cap_is_not_extended() -> None:
+    room = Room(lambda _: "one two \\boxed{4}")
+    assert solve(room, think={"max": 3, "waits": 5}).vote.predicted == "4" and len(room.asked) == 1
+
+
 def test_a_thought_shorter_than_the_least_goes_on_until_it_is_long_enough() -> None:
     room = Room(lambda r: "one two \\boxed{4}")
     solve(room, think={"max": 100, "min": 9})
