@@ -21,8 +21,8 @@ MODULES = frozenset(NAMES.values())
 FLOORS = [
     {"", "errors", "records", "redact", "answers"},  # "": the package itself, which imports when a name is used
     {"job", "schema", "strict_yaml", "problems", "prompts", "models", "engine", "store", "votes", "progress"},
-    {"strategies", "stats", "export", "grade"},
-    {"run", "report"},
+    {"strategies", "statistics", "export", "grade"},
+    {"run", "report", "opened"},
     {"cluster"},
     {"cli", "__main__"},
 ]
