@@ -4,7 +4,7 @@
                           run/ drives the line; cli/ puts words to it
 
 The command line is a thin layer over Python. To run a job: `from solver.run import read_job, run, revote`; to read what
-came out: `solver.Store.read(directory)`. The names below are imported when first used.
+came out: `solver.open_run(directory)`. The names below are imported when first used.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -13,12 +13,24 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from solver.answers import Extracted, equivalent, extract
+    from solver.opened import Run, open_run
+    from solver.statistics import compare, stats
     from solver.store import Store
     from solver.votes import vote
 
-__all__ = ["Extracted", "Store", "equivalent", "extract", "vote"]
+__all__ = ["Extracted", "Run", "Store", "compare", "equivalent", "extract", "open_run", "stats", "vote"]
 
-_HOME = {"Extracted": "answers", "equivalent": "answers", "extract": "answers", "Store": "store", "vote": "votes"}
+_HOME = {
+    "Extracted": "answers",
+    "Run": "opened",
+    "Store": "store",
+    "compare": "statistics",
+    "equivalent": "answers",
+    "extract": "answers",
+    "open_run": "opened",
+    "stats": "statistics",
+    "vote": "votes",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -82,7 +82,7 @@ def test_a_start_without_memory_is_tried_with_half_the_sequences_twice(engine: V
 def test_then_the_settings_to_change_are_named(
     engine: VllmEngine, on_cpu: bool, third: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("solver.engine.vllm._on_cpu", lambda: on_cpu)
+    monkeypatch.setattr("solver.engine.vllm.on_cpu", lambda: on_cpu)
     tried = starts(engine, GPU, GPU, GPU, GPU)
     with pytest.raises(MachineError) as told:
         asyncio.run(engine.start())

@@ -33,8 +33,8 @@ FLOORS = [
         "votes",
         "progress",
     },
-    {"strategies", "stats", "export", "grade"},
-    {"run", "report", "replay"},
+    {"strategies", "statistics", "export", "grade"},
+    {"run", "report", "replay", "opened"},
     {"cluster"},
     {"cli", "__main__"},
 ]

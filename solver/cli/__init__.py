@@ -15,6 +15,7 @@ import click
 from solver import __version__
 from solver.cli.check import check
 from solver.cli.compact import compact
+from solver.cli.compare import compare
 from solver.cli.grade import grade
 from solver.cli.models import models
 from solver.cli.plain import say
@@ -43,7 +44,7 @@ def cli() -> None:
     """Ask a reasoning model N times for each problem of a table, vote, and write samples and results to parquet."""
 
 
-for verb in (run, check, show, revote, replay, grade, compact, models):
+for verb in (run, check, show, compare, revote, replay, grade, compact, models):
     cli.add_command(verb)
 
 

@@ -1,7 +1,6 @@
 """`solver show RUN [ID]`: the summary of a run, or one problem with its classes and chosen samples."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,28 +17,28 @@ WIDTH = 2000  # characters of a sample's text that are shown without --full
 @click.argument("run", type=click.Path(exists=True, file_okay=False))
 @click.argument("id", required=False)
 @click.option("--full", is_flag=True, help="Show texts whole.")
+@click.option("--price", type=click.FloatRange(min=0), help="Price of one GPU for an hour: tells what the run cost.")
 @json_option
-def show(run: str, id: str | None, full: bool, as_json: bool) -> int:
-    """Show the summary of RUN, or the problem ID: its classes, their spellings, and one sample of each."""
+def show(run: str, id: str | None, full: bool, price: float | None, as_json: bool) -> int:
+    """Show the statistics of RUN, or the problem ID: its classes, their spellings, and one sample of each."""
     from solver.store import Store
 
     with Store.read(Path(run)) as store:
-        return _summary(store, as_json) if id is None else _problem(store, id, full, as_json)
+        return _summary(store, as_json, price) if id is None else _problem(store, id, full, as_json)
 
 
-def _summary(store: Any, as_json: bool) -> int:
-    from solver.run.finish import shown, stat_lines
-    from solver.stats import COLUMNS, summarize
+def _summary(store: Any, as_json: bool, price: float | None) -> int:
+    from solver.run import shown
+    from solver.statistics import stats
 
-    stats = summarize(store.result_batches(COLUMNS))
+    told = stats(store, price=price)
     if as_json:
-        tell(json.dumps({"directory": str(store.path), "finished": store.finished, "stats": asdict(stats)}))
+        tell(json.dumps({"directory": str(store.path), "finished": store.finished, "stats": told.json()}))
         return 0
-    facts = store.summary or {}
-    tell(f"{facts.get('name', store.path.name)}: {'complete' if store.finished else 'not complete'}")
-    tell("\n".join(stat_lines(stats)))
+    tell(f"{told.name}: {'complete' if store.finished else 'not complete'}")
+    tell("\n".join(told.lines()))
     where = shown(store.path.resolve())
-    tell(f"  samples table  {where}/samples/\n  results table  {where}/results/")
+    tell(f"\n  samples table  {where}/samples/\n  results table  {where}/results/")
     tell(f"\nnext: {line('show', where)} ID, with an id from the column `id` of the results table")
     return 0
 

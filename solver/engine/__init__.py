@@ -8,6 +8,7 @@ sample with a status. It raises EngineDeadError when it can serve nobody any mor
 importing an engine.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -117,6 +118,15 @@ def check_machine(block: Mapping[str, Any]) -> None:
     """
     if block.get("kind", "vllm") == "vllm" and find_spec("vllm") is not None:
         memory.check_shared(memory.shared_need(block), memory.free_shared())
+
+
+def gpus(block: Mapping[str, Any]) -> int:
+    """GPUs that an engine of this block works on: the product of its parallel sizes; 0 where there is none."""
+    from solver.engine.vllm import on_cpu
+
+    if block.get("kind", "vllm") != "vllm" or on_cpu():
+        return 0
+    return math.prod(int(block.get(f"{kind}_parallel_size", 1)) for kind in ("tensor", "pipeline", "data"))
 
 
 def distribution(block: Mapping[str, Any], model: LocalModel | None) -> dict[str, Any]:

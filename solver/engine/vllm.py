@@ -73,7 +73,7 @@ class VllmEngine:
                 if not self._lacked_memory(str(error)):
                     raise _start_error(error, self._setting.log) from error
                 if not left or self.slots == 1:
-                    told = memory.advice(self.slots, on_cpu=_on_cpu())
+                    told = memory.advice(self.slots, on_cpu=on_cpu())
                     raise MachineError(f"{told}. Its log: {self._setting.log}") from error
                 self._halve("vLLM had not enough memory to start")
         stand_in(self._llm, self._collectors)
@@ -293,10 +293,10 @@ def _start_error(error: Exception, log: Path) -> EngineError:
 def _environment() -> dict[str, str]:
     """Variables for vLLM, which must be set before it is imported."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return arguments.environment(on_cpu=_on_cpu(), cpus=len(os.sched_getaffinity(0)), memory_gib=memory)
+    return arguments.environment(on_cpu=on_cpu(), cpus=len(os.sched_getaffinity(0)), memory_gib=memory)
 
 
-def _on_cpu() -> bool:
+def on_cpu() -> bool:
     """Whether vLLM is built for the CPU: its distribution tells, without importing it."""
     from importlib.metadata import PackageNotFoundError, version
 

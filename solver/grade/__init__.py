@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from solver.grade.verdicts import Verdict, judge
-from solver.stats import Share, wilson
+from solver.statistics import Share, wilson
 
 if TYPE_CHECKING:
     from solver.grade import writing

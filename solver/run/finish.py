@@ -1,14 +1,15 @@
 """Finish: the results table made exact, the manifest, and the numbers of the run. The owner alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from solver import engine
 from solver.job import Job
 from solver.progress import Counters, duration
 from solver.redact import redact
-from solver.stats import COLUMNS, Stats, summarize
+from solver.statistics import COLUMNS, Stats, summarize, told
 from solver.store import InputRows, Store
 
 
@@ -41,7 +42,7 @@ class Summary:
 
 def finish(store: Store, job: Job, counters: Counters, seconds: float, current: InputRows) -> Summary:
     """Settle the results table, write manifest and card, and count. Raises StoreError or MachineError."""
-    store.finish(_facts(job, counters, seconds), current)
+    store.finish(_facts(job, counters, seconds, store.summary), current)
     stats = summarize(store.result_batches(COLUMNS))
     return Summary(store.path, stats, counters.problems, counters.samples, counters.output_tokens, seconds)
 
@@ -51,11 +52,20 @@ def about(job: Job) -> Mapping[str, Any]:
     return {"name": redact(job.unexpanded.get(("name",), job.name)), "model": redact(_model(job))}
 
 
-def _facts(job: Job, counters: Counters, seconds: float) -> Mapping[str, Any]:
+def _facts(job: Job, counters: Counters, seconds: float, before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """What the manifest keeps of a run. before: the same as the last start left it.
+
+    `total` adds up the starts that came to their end and generated something, and the most GPUs that one had.
+    """
+    past = (before or {}).get("total", {"seconds": 0.0, "gpus": 0})
+    total = dict(past)
+    if counters.samples:
+        total = {"seconds": past["seconds"] + seconds, "gpus": max(past["gpus"], engine.gpus(job.engine))}
     return {
         **about(job),
         "problems": counters.total,
         "last_run": {"samples": counters.samples, "output_tokens": counters.output_tokens, "seconds": seconds},
+        "total": total,
     }
 
 
@@ -71,43 +81,12 @@ def lines(summary: Summary) -> list[str]:
     rows = []
     if summary.samples:
         rows = [("this run", f"{summary.samples:,} samples, {summary.output_tokens:,} tokens, {rate:,.0f} tokens/s")]
-    return stat_lines(summary.stats) + _aligned([*rows, ("wall time", duration(summary.seconds)), *_tables(summary)])
+    return told.aligned([*told.rows(summary.stats), *rows, ("wall time", duration(summary.seconds)), *_tables(summary)])
 
 
 def _tables(summary: Summary) -> list[tuple[str, str]]:
     where = shown(summary.directory)
     return [("samples table", f"{where}/samples/"), ("results table", f"{where}/results/")]
-
-
-def stat_lines(s: Stats) -> list[str]:
-    """The numbers of a results table for human eyes."""
-    rows = [
-        ("problems", f"{s.problems:,}" + _parts({"failed": s.failed, "without an answer": s.no_answer, "tied": s.ties}))
-    ]
-    if s.wants_more:
-        rows.append(("wants more", f"{s.wants_more:,} problems ask for samples that the run does not hold"))
-    if s.abstained:
-        rows.append(("abstained", f"{s.abstained:,} problems; of the others' answers are right {s.answered}"))
-    if s.referenced:
-        rows += [("pass@1", str(s.pass_at_1)), ("majority", str(s.majority))]
-    if s.ungradable:
-        rows.append(("ungradable", f"{s.ungradable:,} problems have a reference that cannot be graded"))
-    rows += [
-        ("agreement", str(s.agreement)),
-        ("samples", f"{s.samples:,}" + _parts({"truncated": s.truncated, "without an answer": s.samples - s.valid})),
-        ("truncated", "-" if s.truncated_share is None else f"{s.truncated_share:.1%}"),
-        ("output tokens", f"{s.output_tokens:,}"),
-    ]
-    return _aligned(rows)
-
-
-def _aligned(rows: Sequence[tuple[str, str]]) -> list[str]:
-    return [f"  {name:<14} {value}" for name, value in rows]
-
-
-def _parts(counts: Mapping[str, int]) -> str:
-    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
-    return f" ({told})" if told else ""
 
 
 def shown(path: Path) -> str:

@@ -2,35 +2,24 @@
 
 Reads candidates and votes only, one arrow batch at a time; needs no engine. pass@1 is the mean over problems
 of the share of right candidates (the unbiased estimator of Chen et al. 2021, arXiv 2107.03374, at k = 1); its
-interval treats problems, not samples, as the unit. A candidate without a gradable answer is wrong.
+interval treats problems, not samples, as the unit. A candidate without a gradable answer is wrong; one that was
+helped (marked `hinted`) does not count.
 """
 
-import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
-Z95 = 1.959963984540054
+from solver.statistics.intervals import Moments, Share, wilson
 
+Mask = npt.NDArray[np.bool_]
 
-@dataclass(frozen=True, slots=True)
-class Share:
-    """An estimate between 0 and 1 with its 95% interval; all None when nothing was counted."""
-
-    value: float | None
-    low: float | None
-    high: float | None
-
-    def __str__(self) -> str:
-        if self.value is None or self.low is None or self.high is None:
-            return "-"
-        return f"{self.value:.1%} (95%: {self.low:.1%} to {self.high:.1%})"
-
-
-NOTHING = Share(None, None, None)
+HELPED = ("hinted",)
+"""Marks of candidates that were helped, and so say nothing of what the model can do: no count has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +66,7 @@ COLUMNS = (
     "output_tokens",
     "status",
     "candidates.list.element.correct",
+    "candidates.list.element.marks",
 )
 """The columns of the results table that `summarize` reads."""
 
@@ -93,12 +83,12 @@ def summarize(batches: Iterable[pa.RecordBatch]) -> Stats:
         for name in totals:
             totals[name] += int(batch.column(name).to_numpy(zero_copy_only=False).sum())
         agreements.add(batch.column("agreement").drop_null().to_numpy())
-        asked = _mask(batch.column("reference").is_valid()) & (status != "wants_more")
+        asked = mask(batch.column("reference").is_valid()) & (status != "wants_more")
         candidates, judged, correct = _judged(batch.column("candidates"))
         unknown = asked & (candidates > 0) & (judged == 0)
         counted = asked & ~unknown
         rates.add(correct[counted] / np.maximum(judged[counted], 1))
-        right += int(_mask(batch.column("correct").fill_null(False))[counted].sum())
+        right += int(mask(batch.column("correct").fill_null(False))[counted].sum())
         silent += int((counted & (status == "abstained")).sum())
         ungradable += int(unknown.sum())
     return Stats(
@@ -125,47 +115,20 @@ def _judged(candidates: pa.ListArray) -> tuple[npt.NDArray[np.int64], npt.NDArra
     """For each row: how many candidates, how many that are right or wrong, how many that are right."""
     rows = len(candidates)
     of_row = candidates.value_parent_indices().to_numpy()
-    correct = candidates.flatten().field("correct")
-    known, right = of_row[_mask(correct.is_valid())], of_row[_mask(correct.fill_null(False))]
-    return tuple(np.bincount(some, minlength=rows) for some in (of_row, known, right))  # type: ignore[return-value]
+    flat = candidates.flatten()
+    own, correct = ~marked(flat.field("marks"), HELPED), flat.field("correct")
+    known, right = of_row[own & mask(correct.is_valid())], of_row[own & mask(correct.fill_null(False))]
+    return tuple(np.bincount(some, minlength=rows) for some in (of_row[own], known, right))  # type: ignore[return-value]
 
 
-def _mask(flags: pa.BooleanArray) -> npt.NDArray[np.bool_]:
+def mask(flags: pa.BooleanArray) -> Mask:
+    """A boolean column without nulls as numpy has it."""
     return np.asarray(flags.to_numpy(zero_copy_only=False), dtype=np.bool_)
 
 
-class Moments:
-    """Mean and variance of a stream, joined block by block (Chan, Golub and LeVeque 1979)."""
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.mean = 0.0
-        self._squares = 0.0
-
-    def add(self, values: npt.NDArray[np.float64]) -> None:
-        """More values."""
-        if not len(values):
-            return
-        mean, before = float(values.mean()), self.count
-        step, self.count = mean - self.mean, before + len(values)
-        self.mean += step * len(values) / self.count
-        self._squares += float(np.square(values - mean).sum()) + step * step * before * len(values) / self.count
-
-    def interval(self) -> Share:
-        """The mean with its normal 95% interval, cut to [0, 1]; one value alone says nothing: [0, 1]."""
-        if not self.count:
-            return NOTHING
-        if self.count == 1:
-            return Share(self.mean, 0.0, 1.0)
-        error = Z95 * math.sqrt(self._squares / (self.count - 1) / self.count)
-        return Share(self.mean, max(0.0, self.mean - error), min(1.0, self.mean + error))
-
-
-def wilson(right: int, count: int) -> Share:
-    """A proportion with Wilson's 95% score interval (Wilson 1927)."""
-    if not count:
-        return NOTHING
-    p, z2 = right / count, Z95**2
-    centre = (p + z2 / (2 * count)) / (1 + z2 / count)
-    half = Z95 / (1 + z2 / count) * math.sqrt(p * (1 - p) / count + z2 / (4 * count**2))
-    return Share(p, max(0.0, centre - half), min(1.0, centre + half))
+def marked(marks: pa.ListArray, names: Sequence[str]) -> Mask:
+    """Whether each list of marks holds one of these names."""
+    out = np.zeros(len(marks), dtype=np.bool_)
+    hits = mask(pc.is_in(marks.flatten(), value_set=pa.array(names, pa.string())))
+    out[marks.value_parent_indices().to_numpy()[hits]] = True
+    return out
