@@ -93,7 +93,8 @@ class Request:
 
     messages and prefix (text the response begins with) are what is asked; token_ids is the same,
     encoded, when a tokenizer is at hand. seed: 63 bits, independent of order, batch and resume.
-    priority: lower is served first (the number in which its problem was admitted).
+    priority: lower is served first (the number in which its problem was admitted); keep_ids: where the sample is cut
+    by a cap, its `data` keeps its token ids (`{"ids": [...]}`), for whoever goes on from it.
     """
 
     key: SampleKey
@@ -104,6 +105,7 @@ class Request:
     sampling: Sampling
     seed: int
     priority: int = 0
+    keep_ids: bool = False
 
 
 @dataclass(frozen=True, slots=True)

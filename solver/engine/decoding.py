@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from solver.models.tokenizer import Tokenizer
 
 CONTEXT = 4  # tokens before a continuation that decide whether it begins with a space
+BROKEN = "\ufffd"  # what is left of a character whose bytes were cut apart
 
 
 class BulkDecoder:
@@ -24,6 +25,7 @@ class BulkDecoder:
         if before:
             known = list(before[-CONTEXT:])
             whole, head = await asyncio.gather(self.decode([*known, *ids]), self.decode(known))
+            head = head.rstrip(BROKEN)  # a character may be cut in two: the second part then has it whole
             return whole[len(head) :] if whole.startswith(head) else await self.decode(ids)
         future: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._waiting.append((ids, future))

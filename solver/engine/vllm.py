@@ -11,6 +11,7 @@ requests and finished token ids pass. The choices:
 """
 
 import asyncio
+import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -213,6 +214,7 @@ class VllmEngine:
             output_tokens=count,
             seed=request.seed,
             mean_logprob=logprob / count if logprob is not None and count else None,
+            data=json.dumps({"ids": ids}) if request.keep_ids and ended is Status.TRUNCATED else None,
         )
 
     def _parameters(self, request: Request, watch: Watch | None) -> Any:

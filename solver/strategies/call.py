@@ -18,7 +18,7 @@ OVERRIDABLE = frozenset(field.name for field in fields(Sampling))
 class Call:
     """One `ctx.sample` or `ctx.stream`: the parts of a request that all its samples share; hash: its identity.
 
-    data: what its samples keep, unless the engine has left something there.
+    data: what its samples keep; keep_ids: see Request.
     """
 
     path: str
@@ -30,6 +30,7 @@ class Call:
     sampling: Sampling
     watch: Watch | None
     data: str | None = None
+    keep_ids: bool = False
 
 
 def call_hash(

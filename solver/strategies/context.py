@@ -100,6 +100,7 @@ class Context(Facts):
         watch: Watch | None = None,
         after: Sequence[Sample] = (),
         lead: str = "",
+        keep_ids: bool = False,
         **sampling: Any,
     ) -> list[Sample]:
         """Samples k = start .. start + n - 1 of one question, all in flight at once.
@@ -107,13 +108,17 @@ class Context(Facts):
         messages: the chat to ask, the job's prompt when None; prefix: text that the response begins
         with; max_tokens, stop, schema (JSON schema text), logprobs and further sampling fields override
         the job's. after, lead: the samples that these go on from and a cue between them (response.py), in place of
-        a prefix. Raises TypeError for a sampling field that does not exist.
+        a prefix; keep_ids: where these are cut, they will be gone on from (exactly, without a cue between).
+        Raises TypeError for a sampling field that does not exist.
         """
         data = response.data_of(lead) if after or lead else None
-        prefix = response.joined(after).rstrip(response.BROKEN) + lead if data else prefix
+        prefix = response.before(after, lead) if data else prefix
         overrides = overridden(max_tokens, stop, schema, logprobs and not self._has_logprobs, sampling)
         call = self._call(path=path, role=role, messages=messages, prefix=prefix, overrides=overrides, watch=watch)
-        call = replace(call, data=data)
+        ids = response.ids_of(after) if after and not lead and call.token_ids is not None else None
+        if ids:
+            call = replace(call, token_ids=[*self._prompt_ids(call.messages), *ids])
+        call = replace(call, data=data, keep_ids=keep_ids)
         tasks = [self._begin(call, k) for k in range(start, start + n)]
         self._has_begun()
         together = asyncio.gather(*tasks)
@@ -240,9 +245,13 @@ class Context(Facts):
         setting = self._setting
         asked = tuple(messages) if messages is not None else setting.template.messages(self.problem)
         digest = call_hash(role, messages, prefix, overrides, watch)
-        ids = setting.tokenizer.prompt(asked, prefix, setting.chat) if setting.tokenizer else None
+        ids = self._prompt_ids(asked, prefix) if setting.tokenizer else None
         sampling = replace(setting.sampling, **overrides)
         return Call(path, digest, role, asked, prefix, ids, sampling, watch)
+
+    def _prompt_ids(self, messages: Sequence[Message], prefix: str = "") -> list[int]:
+        assert self._setting.tokenizer is not None
+        return self._setting.tokenizer.prompt(messages, prefix, self._setting.chat)
 
     def _begin(self, call: Call, k: int) -> asyncio.Future[Sample]:
         """What this life has asked already, the stored sample, or a task that asks for it."""
@@ -285,11 +294,19 @@ class Context(Facts):
             whole = room == call.sampling.max_tokens  # nearly always, and then one record serves all samples
             sampling = call.sampling if whole else replace(call.sampling, max_tokens=room)
             request = Request(
-                key, call.role, call.messages, call.prefix, call.token_ids, sampling, seed, self._priority
+                key,
+                call.role,
+                call.messages,
+                call.prefix,
+                call.token_ids,
+                sampling,
+                seed,
+                self._priority,
+                call.keep_ids,
             )
             sample = await self._setting.ask(request, call.watch)
-        if call.data is not None and sample.data is None:
-            sample = replace(sample, data=call.data)
+        if call.data is not None:
+            sample = replace(sample, data=response.kept(call.data, sample.data))
         self.spent += sample.output_tokens
         await self._setting.record(sample)
         return sample

@@ -8,13 +8,14 @@ results.
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from solver import answers
 from solver.answers import Extracted
+from solver.engine.decoding import BROKEN
 from solver.records import Candidate, Outcome, Problem, Result, Sample, Status, Vote
 
 KEY = "lead"
-BROKEN = "\ufffd"  # what is left of a character whose bytes were cut apart
 
 
 def data_of(lead: str) -> str:
@@ -24,8 +25,37 @@ def data_of(lead: str) -> str:
 
 def lead_of(sample: Sample) -> str | None:
     """The text before a continuation; None for a sample that begins a response."""
-    told = json.loads(sample.data) if sample.data else None
-    return str(told[KEY]) if isinstance(told, dict) and KEY in told else None
+    told = _told(sample.data)
+    return str(told[KEY]) if KEY in told else None
+
+
+def before(samples: Sequence[Sample], lead: str) -> str:
+    """The prefix of a request that goes on from these samples."""
+    return joined(samples).rstrip(BROKEN) + lead
+
+
+def kept(ours: str, engines: str | None) -> str:
+    """What a sample keeps of its call, with what the engine has left in its `data`."""
+    return json.dumps(_told(ours) | _told(engines), ensure_ascii=False)
+
+
+def ids_of(samples: Sequence[Sample]) -> list[int] | None:
+    """Token ids of a response that was cut into these samples; None where one kept none, or a cue stands between.
+
+    Going on from ids is exact. Text that ends in mid-sentence may be other tokens when it is encoded anew.
+    """
+    ids: list[int] = []
+    for number, sample in enumerate(samples):
+        told = _told(sample.data)
+        if "ids" not in told or told.get(KEY) != ("" if number else None):
+            return None
+        ids += told["ids"]
+    return ids
+
+
+def _told(data: str | None) -> dict[str, Any]:
+    told = json.loads(data) if data else {}
+    return told if isinstance(told, dict) else {}
 
 
 def joined(samples: Sequence[Sample]) -> str:

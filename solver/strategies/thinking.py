@@ -162,6 +162,7 @@ class Probe(Draw):
                 start=k,
                 max_tokens=room,
                 after=parts,
+                keep_ids=True,
                 logprobs=self.logprobs,
             )
             used += parts[-1].output_tokens
