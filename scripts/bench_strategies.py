@@ -31,8 +31,8 @@ from solver.run import read_input, read_job, read_model
 from solver.run.drive import Driver, Work
 from solver.run.stop import Stop
 from solver.schema import short_strategy
-from solver.strategies import make
-from solver.strategies.context import Setting
+from solver.strategies import Strategy, make
+from solver.strategies.context import Context, Setting
 
 ROOT = Path(__file__).parents[1]
 STRATEGIES: Mapping[str, Mapping[str, Any]] = {
@@ -77,9 +77,7 @@ class Kept:
         return sum(result.n_samples for result in self.results) / len(self.results)
 
 
-async def drive(
-    made: Engine, asked: Sequence[Problem], block: Mapping[str, Any], n: int, **setting: Any
-) -> tuple[Kept, float]:
+async def drive(made: Engine, asked: Sequence[Problem], strategy: Strategy, **setting: Any) -> tuple[Kept, float]:
     """All problems under one strategy; what came of it and the wall time in seconds."""
     kept = Kept()
     async with Grader() as grader:
@@ -97,7 +95,7 @@ async def drive(
 
         work = Work(
             engine=made,
-            strategy=make(block, n),
+            strategy=strategy,
             sink=kept,
             resumes=False,
             stored=lambda _: {},
@@ -126,10 +124,10 @@ async def measure(job: Job, names: Sequence[str]) -> dict[str, tuple[Kept, float
             "sampling": job.sampling,
         }
         try:
-            await drive(made, asked[:20], STRATEGIES["fixed"], 4, seed=1, **common)
+            await drive(made, asked[:20], make(STRATEGIES["fixed"], 4), seed=1, **common)
             found = {}
             for name in names:
-                found[name] = await drive(made, asked, STRATEGIES[name], job.n, seed=job.seed, **common)
+                found[name] = await drive(made, asked, make(STRATEGIES[name], job.n), seed=job.seed, **common)
                 print(row(name, *found[name], found.get("fixed")), flush=True)
             return found
         finally:
@@ -161,40 +159,51 @@ def strategies(job_path: Path, limit: int, n: int, shuffles: int) -> None:
 
 
 def overhead(live: int, n: int) -> None:
-    """Microseconds of the loop a sample, with an engine that answers at once, for three kinds of strategy."""
-    asked = [Problem(i.to_bytes(16, "big"), i, str(i), f"Q{i}", {"problem": f"Q{i}"}, "1") for i in range(2 * live)]
+    """Processor time of the loop a sample, with so many problems alive at once and an engine without a model.
+
+    `asking` asks and looks at nothing: the price of coroutines, calls, seeds and the driver. The others extract, group
+    and vote as well.
+    """
+    asked = [Problem(i.to_bytes(16, "big"), i, str(i), f"Q{i}", {"problem": f"Q{i}"}, "1") for i in range(live)]
     common = {"template": load_template("plain"), "tokenizer": None, "chat": {}, "sampling": Sampling(), "seed": 0}
-    print(f"{live:,} live problems; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    for name in ("fixed", "beta:0.95", "exact", "cascade 4"):
-        made = Idle(live)
-        kept, seconds = asyncio.run(drive(made, asked, STRATEGIES[name], n, **common))
-        bare = asyncio.run(empty(len(kept.samples)))
-        print(
-            f"{name:18} {len(kept.samples):,} samples, {1e6 * seconds / len(kept.samples):.1f} us each;"
-            f" at most {made.most:,} requests in flight; bare tasks {1e6 * bare / len(kept.samples):.1f} us"
-        )
+    print(f"{live:,} live problems, {n} samples each; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
+    for name in ("asking", "fixed", "beta:0.95", "cascade 4"):
+        made, begun = Idle(live, n), time.process_time()
+        strategy = Asking(n) if name == "asking" else make(STRATEGIES[name], n)
+        kept, _ = asyncio.run(drive(made, asked, strategy, **common))
+        spent = 1e6 * (time.process_time() - begun) / len(kept.samples)
+        print(f"{name:10} {len(kept.samples):,} samples, {spent:.0f} us each; {made.most:,} problems alive at once")
 
 
-async def empty(count: int) -> float:
-    """Seconds for as many tasks that only wait once, 5,000 at a time: what asyncio itself takes."""
-    begun = time.perf_counter()
-    for start in range(0, count, 5000):
-        await asyncio.gather(*(asyncio.sleep(0) for _ in range(min(5000, count - start))))
-    return time.perf_counter() - begun
+class Asking:
+    """A strategy that asks, and looks at nothing."""
+
+    parameters: Mapping[str, Any] = {}
+
+    def __init__(self, n: int) -> None:
+        self._n = n
+
+    async def solve(self, problem: Problem, ctx: Context) -> Result:
+        await ctx.sample(self._n, path="answer")
+        return ctx.result((), await ctx.vote(()))
 
 
 class Idle(ScriptedEngine):
-    """Answers at once, and has room for every live problem."""
+    """Holds every reply back until so many problems are alive; answers at once from then on."""
 
-    def __init__(self, live: int) -> None:
-        super().__init__(lambda request: "", slots=live)
-        self.most = self._inside = 0
+    def __init__(self, live: int, n: int) -> None:
+        super().__init__(lambda request: "", slots=live * n)
+        self.most = 0
+        self._live, self._rows, self._open = live, set[bytes](), asyncio.Event()
 
     async def generate(self, request: Request, watch: Any = None) -> Sample:
-        self._inside += 1
-        self.most = max(self.most, self._inside)
+        if not self._open.is_set():
+            self._rows.add(request.key.row_id)
+            self.most = len(self._rows)
+            if self.most >= self._live:
+                self._open.set()
+            await self._open.wait()
         await asyncio.sleep(0)
-        self._inside -= 1
         text = f"\\boxed{{{1 + (request.seed % 10 > 7)}}}"
         return replace(_BLANK, key=request.key, role=request.role, text=text, seed=request.seed)
 

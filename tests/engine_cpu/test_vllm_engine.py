@@ -233,11 +233,11 @@ def test_a_thought_is_cut_and_answered_and_extended(engine: VllmEngine, loop: Lo
 def test_pieces_of_a_probed_response_are_the_whole_one(engine: VllmEngine, loop: Loop, setting: EngineSetting) -> None:
     """Text ends and begins anew in mid-word, the prompt is encoded anew, and nothing shows."""
     whole, (sample,) = solve(engine, loop, setting, 1, {}, temperature=0.0)
-    probed, samples = solve(engine, loop, setting, 1, {"probe": {"every": 7, "times": 100}}, temperature=0.0)
+    probed, samples = solve(engine, loop, setting, 1, {"probe": {"every": 4, "times": 100}}, temperature=0.0)
     pieces = sorted((s for s in samples if s.key.path.startswith("piece")), key=lambda s: int(s.key.path[6:]))
     assert len(pieces) > 3 and joined(pieces) == sample.text
     assert probed.vote.predicted == whole.vote.predicted and probed.n_samples == 1
-    early, some = solve(engine, loop, setting, 1, {"probe": {"every": 7, "times": 2}}, temperature=0.0)
+    early, some = solve(engine, loop, setting, 1, {"probe": {"every": 4, "times": 2}}, temperature=0.0)
     assert early.candidates[0].answer is not None and len(some) <= len(samples)
 
 
