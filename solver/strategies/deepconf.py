@@ -60,6 +60,7 @@ class DeepConf:
         self.online = told["mode"] == "online"
         self.keep, self.share, self.warmup = float(told["keep"]), float(told["share"]), min(n, told["warmup"])
         self.measure = "lowest" if self.online else told["measure"]
+        self.least = self.warmup if self.online else n
         self._rule = Confidence(told["top"], told["window"])
         self.parameters: Mapping[str, Any] = {"name": self.name, "n": n, **told, "measure": self.measure}
 

@@ -37,6 +37,10 @@ class Stop(Protocol):
         """Which candidates decide, by their places in the tally, once it is over or all have come."""
         ...
 
+    def least(self, n: int) -> int:
+        """Of n candidates at most, how many are drawn whatever they say: these alone are no chosen lot."""
+        ...
+
 
 class Fixed:
     """All n samples: plain self-consistency."""
@@ -52,6 +56,9 @@ class Fixed:
 
     def voters(self, tally: Tally) -> range:
         return range(len(tally))
+
+    def least(self, n: int) -> int:
+        return n
 
 
 class Beta(Fixed):
@@ -70,6 +77,9 @@ class Beta(Fixed):
 
     def over(self, tally: Tally, left: int) -> bool:
         return not left or ahead_with(*tally.leaders()) >= self.threshold
+
+    def least(self, n: int) -> int:
+        return next((votes for votes in range(1, n) if ahead_with(votes, 0) >= self.threshold), n)
 
 
 @lru_cache(maxsize=65_536)
@@ -100,6 +110,9 @@ class Esc(Fixed):
     def voters(self, tally: Tally) -> range:
         return range(len(tally) - self.window if self._unanimous(tally) else 0, len(tally))
 
+    def least(self, n: int) -> int:
+        return min(self.window, n)
+
     def _unanimous(self, tally: Tally) -> bool:
         if not len(tally) or len(tally) % self.window:
             return False
@@ -121,6 +134,9 @@ class Exact(Fixed):
 
     def __init__(self, block: Mapping[str, Any]) -> None:
         self.parameters = {"rule": "exact"}
+
+    def least(self, n: int) -> int:
+        return (n + 1) // 2
 
     def over(self, tally: Tally, left: int) -> bool:
         if not left:

@@ -51,6 +51,11 @@ class Voting:
         return parameters
 
     @property
+    def least(self) -> int:
+        """Candidates that are drawn of every problem, whatever they say."""
+        return self.stop.least(self.n)
+
+    @property
     def drawn(self) -> str:
         """How it obtains candidates, as text: two that say the same here can vote on each other's."""
         return f"{type(self.source).__name__}{json.dumps(self.source.parameters, sort_keys=True)}"

@@ -63,6 +63,7 @@ class Cascade:
         self.inner = made
         self.probe = min(int(block.get("probe", 4)), n)
         self.agree = float(block.get("agree", 1.0))
+        self.least = min(self.probe, made.least)
         own = {"name": self.name, "probe": self.probe, "agree": self.agree}
         self.parameters: Mapping[str, Any] = {**own, "within": dict(made.parameters)}
 
@@ -108,6 +109,7 @@ class Abstain:
     def __init__(self, block: Mapping[str, Any], n: int) -> None:
         self.inner = strategies.make(inner(block), n)
         self.below = float(block.get("below", 0.5))
+        self.least: int = getattr(self.inner, "least", n)
         own = {"name": self.name, "below": self.below}
         self.parameters: Mapping[str, Any] = {**own, "within": dict(self.inner.parameters)}
 

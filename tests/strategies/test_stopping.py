@@ -13,6 +13,7 @@ from room import Room
 from solver import votes
 from solver.answers import Grader
 from solver.records import Candidate, Request
+from solver.schema import short_strategy
 from solver.strategies import make, validate
 from solver.strategies.stopping import STOPS, Stop, ahead_with
 from solver.strategies.stopping import make as rule
@@ -174,3 +175,30 @@ def test_a_wrong_block_is_told_where_and_how_to_mend_it(block: dict[str, object]
 def test_all_faults_are_told_at_once() -> None:
     wrong = {"stop": {"rule": "beta", "threshold": 2}, "choose": {"rule": "mbr", "over": "x"}, "extra": 1}
     assert {fault.where for fault in validate(wrong)} == {"stop.threshold", "choose.over", "extra"}
+
+
+@pytest.mark.parametrize(
+    ("block", "least"),
+    [
+        ("fixed", 16),
+        ("beta:0.95", 4),
+        ("beta:0.99", 6),
+        ("esc:5", 5),
+        ("exact", 8),
+        ({"name": "cascade", "probe": 3}, 3),
+        ({"name": "abstain", "within": "esc:4"}, 4),
+        ({"name": "deepconf", "warmup": 6}, 6),
+        ({"name": "deepconf", "mode": "offline"}, 16),
+        ({"name": "refine", "stop": {"rule": "beta"}}, 4),
+    ],
+)
+def test_what_is_drawn_whatever_comes_out(block: str | dict[str, object], least: int) -> None:
+    """Statistics may only use these: more samples of a problem tell that the first ones disagreed."""
+    made = make(short_strategy(block) if isinstance(block, str) else block, 16)
+    assert getattr(made, "least", 16) == least
+
+
+@pytest.mark.parametrize("name", ["fixed", "beta", "esc", "exact"])
+@pytest.mark.parametrize("n", [3, 11, 12])
+def test_all_alike_a_rule_stops_at_its_least(name: str, n: int) -> None:
+    assert at({"rule": name}, ["7"] * n) == rule({"rule": name}).least(n)
