@@ -18,6 +18,7 @@ from solver.cli.compact import compact
 from solver.cli.compare import compare
 from solver.cli.grade import grade
 from solver.cli.plain import say
+from solver.cli.report import report
 from solver.cli.revote import revote
 from solver.cli.run import run
 from solver.cli.show import show
@@ -41,7 +42,7 @@ def cli() -> None:
     """Ask a reasoning model N times for each problem of a table, vote, and write samples and results to parquet."""
 
 
-for verb in (run, check, show, compare, revote, grade, compact):
+for verb in (run, check, show, report, compare, revote, grade, compact):
     cli.add_command(verb)
 
 

@@ -24,7 +24,7 @@ _SPELLINGS, _CLASSES = 4, 24
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A class of answers, or (answer None) the candidates that do not vote. sample: hash of the key of the one shown."""
+    """A class of answers, or (answer None) the candidates that do not vote; sample: key hash of the one shown."""
 
     answer: str | None
     votes: int

@@ -25,7 +25,7 @@ _PROBE = 12  # every so manyth block is packed to tell how short samples must be
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """Data blocks as they stand in the page. length: characters of a sample, 0 when there are none; listed: problems."""
+    """Data blocks as they stand in the page. length: characters of a sample, 0 for none; listed: problems."""
 
     rows: str
     blocks: list[str]
