@@ -8,9 +8,10 @@ import numpy as np
 from solver.report import svg
 from solver.statistics import Share, Statistics
 from solver.statistics.curves import Point
-from solver.statistics.reading import I64, Answers
+from solver.statistics.reading import F64, I64, Answers
 
-BINS = 40
+BINS = 24
+_BANDS = ("never", "to 25%", "to 50%", "to 75%", "over 75%", "always")  # short names on the axis
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +67,9 @@ def _curves(title: str, points: Sequence[Point], at: Sequence[float], axis: svg.
         known = [(x, c.value, c.low, c.high) for x, c in curve if c.value is not None]
         chart.band([(x, low, high) for x, _, low, high in known], kind)
     for kind, name, long in (("s1", "maj", "maj@k, the majority"), ("s2", "pass", "pass@k, any of k")):
-        curve = [(x, point, getattr(point, f"{name}_at")) for x, point in zip(at, points, strict=True)]
-        chart.line([(x, c.value) for x, _, c in curve if c.value is not None], kind, long)
-        for x, point, c in curve:
+        whole = [(x, point, getattr(point, f"{name}_at")) for x, point in zip(at, points, strict=True)]
+        chart.line([(x, c.value) for x, _, c in whole if c.value is not None], kind, long)
+        for x, point, c in whole:
             if c.value is not None and point in _worth(points):
                 chart.mark(x, c.value, kind, f"{name}@{point.k}: {c}, {point.tokens:,.0f} tokens")
     return chart
@@ -117,7 +118,7 @@ def _lengths(answers: Answers) -> Figure | None:
         return None
     both = np.concatenate(list(known.values()))
     low, high = max(1.0, float(np.percentile(both, 0.5))), float(max(np.percentile(both, 99.8), 2))
-    edges = np.unique(np.geomspace(low, max(high, low * 1.5), BINS + 1).round(3))
+    edges = np.unique(np.geomspace(low, max(high, low * 1.5), BINS + 1).round())
     heights = {name: _shares(tokens, edges) for name, tokens in known.items()}
     top = max(max(one) for one in heights.values())
     said = "; ".join(f"{name}: median {np.median(tokens):,.0f} tokens" for name, tokens in known.items())
@@ -130,7 +131,7 @@ def _lengths(answers: Answers) -> Figure | None:
     return Figure("Lengths of samples", chart.svg(), f"{said[0].upper()}{said[1:]}. Each group adds up to 100%. {ends}")
 
 
-def _shares(tokens: I64, edges: np.ndarray) -> list[float]:  # type: ignore[type-arg]
+def _shares(tokens: I64, edges: F64) -> list[float]:
     counts, _ = np.histogram(np.clip(tokens, edges[0], edges[-1]), edges)
     return [float(share) for share in counts / len(tokens)]
 
@@ -140,7 +141,7 @@ def _difficulty(s: Statistics) -> Figure | None:
         return None
     most, count = max(band.problems for band in s.difficulty), len(s.difficulty)
     said = "; ".join(f"{band.name}: {band.problems} problems" for band in s.difficulty)
-    ticks = [((number + 0.5), band.name) for number, band in enumerate(s.difficulty)]
+    ticks = [(number + 0.5, name) for number, name in enumerate(_BANDS)]
     x = svg.Axis("share of a problem's samples that is right", 0, count, ticks)
     chart = svg.Chart("Difficulty", said, x, svg.linear("problems", most * 1.08))
     for number, band in enumerate(s.difficulty):

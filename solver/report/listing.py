@@ -90,9 +90,9 @@ def _line(row: Mapping[str, Any]) -> list[Any]:
     }
     agreement = -1 if row["agreement"] is None else round(100 * row["agreement"])
     told = [first(row["id"], _ID), first(row["problem"] or "", _HEAD)]
-    told += [None if row[name] is None else first(row[name], _ANSWER) for name in ("predicted", "reference")]
+    given = [None if row[name] is None else first(row[name], _ANSWER) for name in ("predicted", "reference")]
     marks = sum(FLAGS[name] for name, is_so in flags.items() if is_so)
-    return [*told, marks, agreement, row["output_tokens"], row["n_valid"], row["n_samples"]]
+    return [*told, *given, marks, agreement, row["output_tokens"], row["n_valid"], row["n_samples"]]
 
 
 def _head(row: Mapping[str, Any]) -> tuple[str, int, str, float | None]:

@@ -9,7 +9,7 @@ const mathematics = (() => {
   const LARGE = words("sum=∑ prod=∏ coprod=∐ int=∫ iint=∬ iiint=∭ oint=∮ bigcup=⋃ bigcap=⋂");
   const NAMES = new Set("sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh log ln lg exp det dim gcd lcm max min sup inf lim limsup liminf arg deg ker Pr mod".split(" "));
   const LIMITS = new Set(["lim", "max", "min", "sup", "inf", "limsup", "liminf", "gcd", "det", "Pr"]);
-  const ACCENTS = words("overline=¯ bar=¯ hat=^ widehat=^ tilde=~ widetilde=~ vec=→ overrightarrow=→ dot=˙ ddot=¨");
+  const ACCENTS = words("bar=¯ hat=^ widehat=^ tilde=~ widetilde=~ vec=→ overrightarrow=→ dot=˙ ddot=¨");
   const SPACES = { ",": ".17em", ":": ".22em", ";": ".28em", " ": ".25em", "!": "0em", quad: "1em", qquad: "2em", enspace: ".5em" };
   const FONTS = { mathbb: 0x1d538, mathbf: 0x1d400, boldsymbol: 0x1d400, mathcal: 0x1d49c, mathfrak: 0x1d504 };
   const HOLES = { C: "ℂ", H: "ℍ", N: "ℕ", P: "ℙ", Q: "ℚ", R: "ℝ", Z: "ℤ" };
@@ -52,7 +52,9 @@ const mathematics = (() => {
       return out;
     }
     group() {
-      if (this.peek() !== "{") return this.atom() || make("mrow");
+      const first = this.peek() || "";
+      if (/^\d./.test(first)) this.parts.splice(this.at, 1, first[0], first.slice(1)); // \frac12 is one half
+      if (first !== "{") return this.atom() || make("mrow");
       this.next();
       const inside = this.list(["}"]);
       this.expect("}");
@@ -105,6 +107,7 @@ const mathematics = (() => {
       if (name in SIGNS) return sign(SIGNS[name], "|‖⟨⟩⌊⌋⌈⌉".includes(SIGNS[name]) ? { stretchy: "false" } : {});
       if (name in LARGE) { const node = sign(LARGE[name]); node.stacked = !name.includes("int"); return node; }
       if (NAMES.has(name)) { const node = make("mi", name); node.stacked = LIMITS.has(name); return node; }
+      if (name === "overline") { const node = make("mrow", this.group()); node.setAttribute("class", "over"); return node; }
       if (name in ACCENTS) { const node = make("mover", this.group(), sign(ACCENTS[name])); node.setAttribute("accent", "true"); return node; }
       if (name in FONTS) return this.font(FONTS[name], name === "mathbb");
       if ("{}%$#&_|".includes(name)) return sign(name === "|" ? "‖" : name, { stretchy: "false" });

@@ -41,7 +41,7 @@ def numbers(s: Statistics) -> list[Number]:
 def _share(name: str, share: Share) -> Number:
     if share.value is None or share.low is None or share.high is None:
         return Number(name, "-", "")
-    return Number(name, f"{share.value:.1%}", f"95%: {share.low:.1%} to {share.high:.1%}")
+    return Number(name, f"{share.value:.1%}", f"95%: {100 * share.low:.1f} to {100 * share.high:.1f}")
 
 
 def _told(counts: Mapping[str, int]) -> str:

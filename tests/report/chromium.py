@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -14,12 +15,21 @@ from select import select
 from types import TracebackType
 from typing import Any
 
-BINARY = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-extensions --hide-scrollbars --disable-dev-shm-usage "
-    "--remote-debugging-pipe"
-).split()
+BINARY = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+FLAGS = [
+    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-extensions"),
+    *("--hide-scrollbars", "--disable-dev-shm-usage", "--remote-debugging-pipe"),
+]
+WIRED = """
+import fcntl, os, sys
+ends = [fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3]]
+for number, end in enumerate(ends, 3):
+    os.dup2(end, number)
+os.execv(sys.argv[3], sys.argv[3:])
+"""  # the protocol's pipe is numbers 3 and 4
 PATIENCE = 120.0  # seconds for one answer, on a busy machine
 
 
@@ -33,16 +43,12 @@ class Chromium:
         read_theirs, self._write = os.pipe()
         self._read, write_theirs = os.pipe()
 
-        def fixed() -> None:  # the protocol's pipe is numbers 3 and 4
-            one, two = os.dup(read_theirs), os.dup(write_theirs)
-            spare = [os.dup(number) for number in (one, two)]
-            os.dup2(spare[0], 3)
-            os.dup2(spare[1], 4)
-
         self._process = subprocess.Popen(
-            [BINARY, *FLAGS, f"--user-data-dir={folder}", "about:blank"],
-            preexec_fn=fixed,
-            close_fds=False,
+            [
+                *(sys.executable, "-S", "-c", WIRED, str(read_theirs), str(write_theirs)),
+                *(BINARY, *FLAGS, f"--user-data-dir={folder}", "about:blank"),
+            ],
+            pass_fds=(read_theirs, write_theirs),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -86,7 +92,7 @@ class Chromium:
         """Open a file; seconds until the report says that it is ready."""
         began = time.monotonic()
         self("Page.navigate", url=path.as_uri())
-        while self.run("document.documentElement.dataset.ready ?? document.readyState") != "yes":
+        while self.run("document.documentElement?.dataset.ready") != "yes":
             assert time.monotonic() < began + PATIENCE, self.complaints
             time.sleep(0.01)
         return time.monotonic() - began
