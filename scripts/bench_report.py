@@ -111,9 +111,8 @@ def browse(page: Path, folder: Path) -> tuple[float, float, float]:
 @click.option("--characters", default=8000, show_default=True, help="Mean length of a sample.")
 def main(problems: int, samples: int, characters: int) -> None:
     """Make, measure, judge."""
-    print(
-        f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, Python {platform.python_version()}"
-    )
+    machine = f"{platform.platform()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    print(f"{machine}, Python {platform.python_version()}")
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         began = time.monotonic()

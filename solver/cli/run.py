@@ -37,6 +37,7 @@ def run(job: str, overrides: tuple[str, ...], quiet: bool, verify: bool, as_json
     tell("\n".join(lines(summary)))
     where = shown(summary.directory)
     tell(f"\nnext: solver show {where}        the summary; with an id of a problem: its classes and samples")
+    tell(f"      solver report {where}      one HTML file to look at: charts, and every problem with its samples")
     tell(f"      solver revote {where}      decide anew from the same samples, without an engine")
     sys.stdout.flush()
     return summary.exit_code

@@ -33,8 +33,8 @@ def numbers(s: Statistics) -> list[Number]:
     cut = "-" if top.truncated_share is None else f"{top.truncated_share:.1%}"
     out.append(Number("truncated", cut, f"{top.truncated:,} samples"))
     if s.tokens_per_problem is not None:
-        right = "" if s.tokens_per_right is None else f"{s.tokens_per_right:,.0f} per right vote"
-        out.append(Number("tokens per problem", f"{s.tokens_per_problem:,.0f}", right))
+        right = "" if s.tokens_per_right is None else f"{s.tokens_per_right:,.0f} a right vote"
+        out.append(Number("tokens a problem", f"{s.tokens_per_problem:,.0f}", right))
     return out
 
 
