@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from solver import __version__
 from solver.errors import StoreError
@@ -86,7 +85,7 @@ def _write(store: Store, out: Path | None, price: float | None, max_mb: float, c
     found = len(listed.wanted.hashes)
     length = min(cut, max(160, _RATIO * budget // max(found, 1)))
     shown = texts(store, listed.wanted, length)
-    packed = pack(listed, shown, budget, cut)
+    packed = pack(listed, shown, budget, length)
     page = _page(store, packed, listed.total, price, cut)
     size = publish(target, tmp, lambda file: _put(file, page), replace=True)
     kept = sum(part.sample in shown for one in listed.opened[: packed.listed] for part in one.parts)
@@ -113,7 +112,7 @@ def _put(file: BinaryIO, page: Iterator[str]) -> int:
 def _page(store: Store, packed: Packed, total: int, price: float | None, cut: int) -> Iterator[str]:
     loader = PackageLoader("solver", "report")
     room = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    style, script = _source(room, "report.css"), "".join(_source(room, one) for one in ("mathematics.js", "report.js"))
+    style, script = _source("report.css"), _source("mathematics.js") + _source("report.js")
     told, summary = stats(store, price=price), store.summary
     facts = {"flags": FLAGS, "page": PROBLEMS, "run": store.path.name, "total": total}
     context: dict[str, Any] = {
@@ -129,20 +128,19 @@ def _page(store: Store, packed: Packed, total: int, price: float | None, cut: in
         "overthinking": words.overthinking(told),
         "dropped": dropped(total, packed.listed, min(packed.length, cut), cut),
         "cut": min(packed.length, cut),
-        "rows": Markup(packed.rows),
-        "facts": Markup(in_script(facts)),
+        "rows": packed.rows,
+        "facts": in_script(facts),
         "blocks": packed.blocks,
-        "style": Markup(style),
-        "script": Markup(script),
+        "style": style,
+        "script": script,
         "style_hash": _hash(style),
         "script_hash": _hash(script),
     }
     return room.get_template("report.html.jinja").generate(context)
 
 
-def _source(room: Environment, name: str) -> str:
-    assert room.loader is not None
-    return room.loader.get_source(room, name)[0]
+def _source(name: str) -> str:
+    return (Path(__file__).parent / name).read_text("utf-8")
 
 
 def _hash(text: str) -> str:
