@@ -20,6 +20,7 @@ from solver.cli.grade import grade
 from solver.cli.models import models
 from solver.cli.plain import say
 from solver.cli.replay import replay
+from solver.cli.report import report
 from solver.cli.revote import revote
 from solver.cli.run import run
 from solver.cli.show import show
@@ -44,7 +45,7 @@ def cli() -> None:
     """Ask a reasoning model N times for each problem of a table, vote, and write samples and results to parquet."""
 
 
-for verb in (run, check, show, compare, revote, replay, grade, compact, models):
+for verb in (run, check, show, report, compare, revote, replay, grade, compact, models):
     cli.add_command(verb)
 
 

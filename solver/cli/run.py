@@ -47,8 +47,9 @@ def _next(where: str) -> list[str]:
     typed = {
         look: "the summary",
         f"{look} ID": "one problem: its classes and samples",
+        line("report", where): "one HTML file to look at",
         line("revote", where): "decide anew, without an engine",
     }
     width = max(map(len, typed))
     rows = [f"{command:<{width}}  {does}" for command, does in typed.items()]
-    return [f"{lead:5} {row}" for lead, row in zip(("next:", "", ""), rows, strict=True)]
+    return [f"{'' if number else 'next:':5} {row}" for number, row in enumerate(rows)]

@@ -80,6 +80,8 @@ def solutions(text: str, right: Iterable[str]) -> list[Solution]:
 
 def new_ways(text: str, parts: Sequence[Solution]) -> list[bool]:
     """For each solution whether it differs from all before it."""
+    if len(parts) < 2:  # nothing to compare with: most responses, and splitting them into words takes long
+        return [True] * len(parts)
     told: list[frozenset[tuple[str, ...]]] = []
     out = []
     for part in parts:

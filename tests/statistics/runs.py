@@ -13,13 +13,14 @@ from solver.votes import classed, vote
 
 @dataclass(frozen=True)
 class Said:
-    """One response: its answer (None: none), what it says, how long it is, how it ended."""
+    """One response: its answer (None: none), what it says, how long it is, how it ended, where its reasoning ends."""
 
     answer: str | None
     tokens: int = 10
     text: str | None = None
     status: Status = Status.OK
     marks: tuple[str, ...] = ()
+    reasoning_end: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,8 @@ def _rows(row: int, asked: Asked, row_id: bytes) -> tuple[list[Sample], Result]:
         words = said.text if said.text is not None else f"So \\boxed{{{said.answer}}}"
         samples.append(Sample(key, "answer", words, said.status, "stop", 5, said.tokens, k))
         cut = ("truncated",) if said.status is Status.TRUNCATED else ()
-        candidates.append(Candidate((key,), k, said.answer, "boxed", marks=(*cut, *said.marks)))
+        marks, end = (*cut, *said.marks), said.reasoning_end
+        candidates.append(Candidate((key,), k, said.answer, "boxed", marks=marks, reasoning_end=end))
     numbers = {text: number for number, text in enumerate(dict.fromkeys(c.answer for c in candidates if c.answer))}
     voting = [None if c.answer is None or "hinted" in c.marks else numbers[c.answer] for c in candidates]
     gold = None if asked.reference is None else numbers.get(asked.reference, -1)
