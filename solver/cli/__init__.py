@@ -16,8 +16,10 @@ from solver import __version__
 from solver.cli.check import check
 from solver.cli.compact import compact
 from solver.cli.compare import compare
+from solver.cli.export import export
 from solver.cli.grade import grade
 from solver.cli.plain import say
+from solver.cli.push import push
 from solver.cli.revote import revote
 from solver.cli.run import run
 from solver.cli.show import show
@@ -41,7 +43,7 @@ def cli() -> None:
     """Ask a reasoning model N times for each problem of a table, vote, and write samples and results to parquet."""
 
 
-for verb in (run, check, show, compare, revote, grade, compact):
+for verb in (run, check, show, compare, revote, export, push, grade, compact):
     cli.add_command(verb)
 
 
