@@ -115,6 +115,7 @@ def _written(asked: Asked, kept: Iterator[Group], into: tuple[Path, pa.Schema, R
             goal.split.add(row)
             if asked.format == "labels":
                 goal.labels[row["label"]] = goal.labels.get(row["label"], 0) + 1
+        goal.split.grow(len(group.problem) + sum(len(response.text) for response in group.responses))
     for one in splits:
         one.split.close(always=True)
     return splits

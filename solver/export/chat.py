@@ -39,7 +39,7 @@ def parted(response: Response) -> tuple[str | None, str]:
     """Reasoning, without its tags, and what was said aloud; None where there is no reasoning apart."""
     text = response.text
     end = response.reasoning_end
-    if end is None:
+    if end is None:  # it states no answer, or has no reasoning apart
         end, closed = spoken(text, DEFAULT_REASONING)
         end = end if closed else 0
     if not end:

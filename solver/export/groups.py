@@ -15,6 +15,7 @@ from solver.store.gather import Problems, Samples
 
 CHUNK_PROBLEMS = 512
 CHUNK_TOKENS = 4 * 2**20  # about 16 MB of text
+_OWN = frozenset(RESULTS.names)
 _SAMPLE = ("path", "call", "k", "text", "status", "finish_reason", "output_tokens", "mean_logprob", "seed")
 
 
@@ -163,8 +164,8 @@ def _group(row: dict[str, Any], said: Sequence[tuple[Any, ...]]) -> Group:
     others = [Response(one[0], one[2], *one[3:]) for one in by_key.values()]
     judged = [c[4] for c in candidates if c[4] is not None and not set(HELPED) & set(c[5])]
     rate = sum(judged) / len(judged) if judged else None
-    own = {name: value for name, value in row.items() if name in RESULTS.names}
-    rest = {name: value for name, value in row.items() if name not in own}
+    own = {name: value for name, value in row.items() if name in _OWN}
+    rest = {name: value for name, value in row.items() if name not in _OWN}
     return Group(own, rest, rate, [*responses, *others])
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from solver import answers
 from solver.export.asked import Asked
 from solver.export.groups import Group, Response
 from solver.export.similar import duplicates
@@ -168,12 +169,26 @@ def judge_of(group: Group, asked: Asked) -> Callable[[Response], bool | None] | 
     """What tells right from wrong in this problem, or None."""
     match source(group, asked):
         case "verified":
-            return lambda response: response.correct
+            reference = group.row["reference"]
+            return lambda response: _helped_to(response, reference) or response.correct
         case "voted":
             right = group.right_class
-            return lambda response: None if response.class_id is None else response.class_id == right
+            predicted = group.row["predicted"]
+            return lambda response: _helped_to(response, predicted) or _in_class(response, right)
         case _:
             return None
+
+
+def _in_class(response: Response, right: int | None) -> bool | None:
+    return None if response.class_id is None else response.class_id == right
+
+
+def _helped_to(response: Response, right: str | None) -> bool | None:
+    """Of a response that was helped, which is in no class: whether it says the right answer. None of all others."""
+    if not set(HELPED) & set(response.marks) or response.answer is None or right is None:
+        return None
+    key = answers.key(response.answer)
+    return response.answer == right or (key is not None and key == answers.key(right))
 
 
 def source(group: Group, asked: Asked) -> str | None:

@@ -64,7 +64,10 @@ class Split:
         """One row more."""
         self.rows += 1
         self._buffer.append(row)
-        self._size += weight(row)
+
+    def grow(self, size: int) -> None:
+        """The rows added since the last call hold about so many characters; a full buffer is written."""
+        self._size += size
         if self._size >= _BATCH_BYTES or len(self._buffer) >= _BATCH_ROWS:
             self._flush()
 
@@ -95,15 +98,6 @@ class Split:
         self._number += 1
 
 
-def weight(value: Any) -> int:
-    """About how many characters a row holds."""
-    if isinstance(value, str):
-        return len(value)
-    if isinstance(value, Mapping):
-        return sum(map(weight, value.values()))
-    return sum(map(weight, value)) if isinstance(value, list) else 8
-
-
 class _Parquet:
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
         self._schema = schema
@@ -119,11 +113,12 @@ class _Parquet:
 
 class _Jsonl:
     def __init__(self, file: BinaryIO, schema: pa.Schema) -> None:
-        self._file = file
+        self._file, self._names = file, schema.names
 
     def write(self, rows: Sequence[Row]) -> None:
         dump = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":")).encode
-        self._file.write("".join(f"{dump(row)}\n" for row in rows).encode("utf-8", "replace"))
+        lines = (f"{dump({name: row.get(name) for name in self._names})}\n" for row in rows)
+        self._file.write("".join(lines).encode("utf-8", "replace"))
 
     def close(self) -> None:
         pass
