@@ -86,7 +86,7 @@ def export(run: Path, asked: Asked) -> Exported:
             labels = _told(splits)
             counts = {split.name: split.split.rows for split in splits}
             done = Exported(asked.out, asked.format, funnel.counts, counts, labels, sum(one.capped for one in splits))
-            texts = stanzas(asked) | {"README.md": card(asked, told, funnel.counts, counts)}
+            texts = stanzas(asked) | {"README.md": card(asked, told, funnel.counts, counts, done.capped)}
             texts[MARK] = json.dumps(done.json() | {"directory": None}, indent=1) + "\n"
             for name, text in texts.items():
                 (work / name).write_text(text, "utf-8")
