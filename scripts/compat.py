@@ -19,7 +19,9 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -29,6 +31,8 @@ PACKAGES = {
     "llamafactory": [TORCH, "llamafactory"],
     "axolotl": [TORCH, "axolotl"],
 }
+# Built for CUDA on the package index, so broken beside the CPU torch; only images and sound need them.
+REMOVED = {"llamafactory": ["torchvision", "torchaudio"], "axolotl": ["torchvision", "torchaudio"]}
 CASES: dict[str, tuple[str, dict[str, str]]] = {
     "sft-messages": ("sft", {}),
     "sft-sharegpt": ("sft", {"shape": "sharegpt"}),
@@ -93,10 +97,12 @@ def run(name: str, env: Path, data: Path, limit: int) -> int | None:
     except subprocess.TimeoutExpired:
         print(f"{name}: not installed within {limit} s: not checked")
         return None
-    if done.returncode:
+    if done.returncode:  # say why, in pip's words
         why = next((line for line in reversed(done.stderr.splitlines()) if "ERROR" in line.upper()), "pip failed")
         print(f"{name}: cannot be installed here: {why.strip()}: not checked")
         return None
+    if name in REMOVED:
+        subprocess.run([str(python), "-m", "pip", "uninstall", "-q", "-y", *REMOVED[name]], check=False)
     calm = {"TQDM_DISABLE": "1", "HF_DATASETS_DISABLE_PROGRESS_BARS": "1", "PYTHONWARNINGS": "ignore"}
     calm |= {"TRANSFORMERS_VERBOSITY": "error", "LLAMAFACTORY_VERBOSITY": "ERROR", "DISABLE_VERSION_CHECK": "1"}
     quiet = calm | {
@@ -155,17 +161,18 @@ def trl(data: Path) -> Checks:
         from trl.experimental.kto import KTOConfig, KTOTrainer
     except ImportError:
         from trl import KTOConfig, KTOTrainer
-    words = tokenizer(data / "tokenizer")
+    words = tokenizer(data / "tiny")
+    tiny = LlamaConfig(
+        vocab_size=len(words), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    LlamaForCausalLM(tiny).save_pretrained(data / "tiny")  # by path: some trainers load a second one as reference
 
     def step(case: str, trainer: Any, config: Any, **more: Any) -> str:
         rows = load_dataset(str(data / case), split="train")
-        tiny = LlamaConfig(
-            vocab_size=len(words), hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2
-        )
         common = {"output_dir": str(data / "out"), "max_steps": 1, "report_to": [], "use_cpu": True, "bf16": False}
         common |= {"save_strategy": "no", "disable_tqdm": True}
         settings = config(per_device_train_batch_size=4, **common, **more)
-        made = trainer(model=LlamaForCausalLM(tiny), args=settings, train_dataset=rows, processing_class=words)
+        made = trainer(model=str(data / "tiny"), args=settings, train_dataset=rows, processing_class=words)
         made.train()
         assert len(made.train_dataset) == len(rows), f"{len(rows)} rows became {len(made.train_dataset)}"
         return f"{len(rows)} rows, one step of {trainer.__name__}"
@@ -180,6 +187,8 @@ def trl(data: Path) -> Checks:
 
 def llamafactory(data: Path) -> Checks:
     """`get_dataset`, as training calls it."""
+    sys.modules["torchaudio"] = ModuleType("torchaudio")  # imported whatever the data is; see REMOVED
+    sys.modules["torchaudio"].__spec__ = ModuleSpec("torchaudio", None)
     from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
     from llamafactory.hparams import get_train_args
     from llamafactory.model import load_tokenizer
