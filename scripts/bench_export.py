@@ -2,7 +2,7 @@
 
     python scripts/bench_export.py                      # 1,000,000 samples of 2 KB, several minutes, 6 GB of disk
     python scripts/bench_export.py --samples 50000
-    python scripts/bench_export.py --extras             # also near-duplicates and decontamination, per 100,000
+    python scripts/bench_export.py --extras 20000       # also near-duplicates and decontamination, per 100,000
 
 The run is made by the store's own shard writer: 16 samples a problem, 12 of them right, input order. Reading is what
 any converter must do first: every column of every sample, decoded and made Python values (`Store.samples()`); the bare
@@ -120,7 +120,7 @@ def main() -> int:
     parser.add_argument("--samples", type=int, default=1_000_000)
     parser.add_argument("--size", type=int, default=2_000, help="characters a sample")
     parser.add_argument("--formats", nargs="+", default=["sft"])
-    parser.add_argument("--extras", action="store_true")
+    parser.add_argument("--extras", type=int, default=0, metavar="SAMPLES", help="near-duplicates and decontamination")
     parser.add_argument("--dir", type=Path)
     asked = parser.parse_args()
     print(f"machine: {machine()}")
@@ -141,7 +141,7 @@ def main() -> int:
             print(f"  {wall / read[0]:.2f} times reading records ({cpu / read[1]:.2f} by CPU), ", end="")
             print(f"{wall / arrow[0]:.2f} times the arrow batches ({cpu / arrow[1]:.2f} by CPU)", flush=True)
         if asked.extras:
-            extras(folder, asked.size)
+            extras(folder, asked.size, asked.extras)
     print(f"goals: {GOAL_RATIO:g} times reading records, under {GOAL_MB:g} MB: {'reached' if good else 'MISSED'}")
     return int(not good)
 
@@ -158,22 +158,23 @@ def exporting(run: Path, out: Path, name: str, more: str = "") -> str:
     return f"export(Path({str(run)!r}), Asked({name!r}, Path({str(out)!r}){more}))"
 
 
-def extras(folder: Path, size: int) -> None:
-    """What near-duplicates and decontamination add, over 100,000 samples."""
+def extras(folder: Path, size: int, samples: int) -> None:
+    """What near-duplicates and decontamination add over so many samples, as seconds per 100,000."""
     run, bench = folder / "small", folder / "benchmark.jsonl"
-    make(run, 100_000, size)
+    make(run, samples, size)
     bench.write_text(
         "".join(json.dumps({"problem": f"Question {n} of a benchmark, in {n} words"}) + "\n" for n in range(5000))
     )
-    plain = said("100,000 samples: sft", exporting(run, folder / "plain", "sft"))
+    plain = said(f"{samples:,} samples: sft", exporting(run, folder / "plain", "sft"))
     for label, more in (
         ("near-duplicates", ", dedupe=('near',)"),
         ("exact duplicates", ", dedupe=('exact',)"),
         ("near-duplicate problems", ", dedupe=('problems',)"),
         ("decontamination", f", benchmarks=({str(bench)!r},)"),
     ):
-        took = said(f"100,000 samples: {label}", exporting(run, folder / label.replace(" ", "-"), "sft", more))
-        print(f"  {label}: {took[0] - plain[0]:+.1f} s for 100,000 samples", flush=True)
+        took = said(f"{samples:,} samples: {label}", exporting(run, folder / label.replace(" ", "-"), "sft", more))
+        each = (took[1] - plain[1]) * 100_000 / samples
+        print(f"  {label}: {each:+.1f} s of processor time per 100,000 samples", flush=True)
 
 
 if __name__ == "__main__":
