@@ -1,5 +1,5 @@
 # Everything a user or a contributor types. Works with any POSIX sh; `make demo PYTHON=/path/to/python3.11` picks a Python.
-.PHONY: demo test soak setup lint types lock clean
+.PHONY: demo test soak compat setup lint types lock clean
 .NOTPARALLEL:
 
 # 200 problems on the tiny model that comes along, by real vLLM on the CPU; a second time it finds everything done.
@@ -12,6 +12,10 @@ test: setup
 # The long proofs that nothing finished is lost: kills, power cuts, full disks, broken engines. Prints its figures.
 soak: setup
 	@.venv/bin/python -m pytest -m soak -s
+
+# Every export loaded by TRL's, LLaMA-Factory's and axolotl's own code, in environments of their own under build/.
+compat: setup
+	@.venv/bin/python scripts/compat.py
 
 # Makes .venv when it is missing, incomplete or older than its lock; otherwise does nothing.
 setup:

@@ -9,7 +9,8 @@ wrong, where, and how to mend it; the command line prints it without a traceback
     │   ├── InputError          2   the table of problems
     │   ├── PromptError         2   a prompt template, or what it renders
     │   ├── ModelError          2   a model's directory, name or tokenizer
-    │   └── FingerprintError    2   the run directory holds samples of another distribution
+    │   ├── FingerprintError    2   the run directory holds samples of another distribution
+    │   └── ExportError         2   what is asked of an export or an upload
     ├── StoreError              1   a run directory that cannot be read or written as promised
     │   └── NotARunError        2   a directory that is no run, or holds something else
     ├── MachineError            4   memory, disk, driver, a missing package
@@ -72,6 +73,10 @@ class ModelError(FaultsError):
 
 class FingerprintError(FaultsError):
     """The run directory holds samples drawn from another distribution."""
+
+
+class ExportError(FaultsError):
+    """What is asked of an export or an upload cannot be done."""
 
 
 class StoreError(SolverError):

@@ -16,9 +16,11 @@ from solver import __version__
 from solver.cli.check import check
 from solver.cli.compact import compact
 from solver.cli.compare import compare
+from solver.cli.export import export
 from solver.cli.grade import grade
 from solver.cli.models import models
 from solver.cli.plain import say
+from solver.cli.push import push
 from solver.cli.replay import replay
 from solver.cli.report import report
 from solver.cli.revote import revote
@@ -45,7 +47,7 @@ def cli() -> None:
     """Ask a reasoning model N times for each problem of a table, vote, and write samples and results to parquet."""
 
 
-for verb in (run, check, show, report, compare, revote, replay, grade, compact, models):
+for verb in (run, check, show, report, compare, revote, replay, export, push, grade, compact, models):
     cli.add_command(verb)
 
 

@@ -157,7 +157,7 @@ class Store:
     def result_batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The results table, the latest that counts of each problem; oldest shard first, not in input order."""
         shards = swap.counted_results(self._layout)
-        return _masked(shards, self._result_masks(shards), columns, 8 * GROUP_ROWS)
+        return _masked(shards, self.result_masks(shards), columns, 8 * GROUP_ROWS)
 
     def samples(self) -> Iterator[Sample]:
         """Every sample, one copy per key, cancelled ones included, with its exact text."""
@@ -174,7 +174,7 @@ class Store:
         text = wanted.hex() if isinstance(wanted, bytes) else wanted
         columns = ("row_id", "id") if re.fullmatch("[0-9a-f]{32}", text) else ("id",)
         shards = swap.counted_results(self._layout)
-        for shard, mask in zip(shards, self._result_masks(shards), strict=True):
+        for shard, mask in zip(shards, self.result_masks(shards), strict=True):
             keys = read_columns(shard, columns)
             matches = np.logical_or.reduce([keys[name].to_numpy() == text for name in columns])
             if mask is not None:
@@ -184,8 +184,8 @@ class Store:
                 return row
         return None
 
-    def _result_masks(self, shards: Sequence[Shard]) -> Sequence[Mask | None]:
-        """Which rows of each shard are the table. None: all of them, as `finish` left it; no key need be read."""
+    def result_masks(self, shards: Sequence[Shard]) -> Sequence[Mask | None]:
+        """Which rows of each results shard are the table. None: all, as `finish` left it; no key need be read."""
         self._refuse_gaps()
         if self._settled or (self._lock is None and self.finished):  # asked after the shards were listed
             return [None] * len(shards)
