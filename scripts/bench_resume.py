@@ -42,8 +42,8 @@ GOAL_SECONDS, GOAL_MB = 60.0, 2000.0
 STAGES = {  # what is timed in the measured process, in its order: label -> (module, attribute)
     "input": ("solver.run.examine", "read_table"),
     "open": ("solver.store.directory", "Ledger"),
-    "owed": ("solver.run", "owed"),
-    "drive": ("solver.run", "_Owner._drive"),
+    "owed": ("solver.run.owner", "owed"),
+    "drive": ("solver.run.owner", "Owner._drive"),
     "settle": ("solver.store.directory", "Store.finish"),
     "count": ("solver.run.finish", "summarize"),
 }

@@ -32,7 +32,8 @@ from solver.run.drive import Driver, Work
 from solver.run.stop import Stop
 from solver.schema import short_strategy
 from solver.strategies import Strategy, make
-from solver.strategies.context import Context, Setting
+from solver.strategies.context import Context
+from solver.strategies.setting import Setting
 
 ROOT = Path(__file__).parents[1]
 STRATEGIES: Mapping[str, Mapping[str, Any]] = {

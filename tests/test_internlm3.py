@@ -39,14 +39,20 @@ def nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
+def shard(name: str) -> bytes:
+    """A safetensors file: the length of its header, and the header."""
+    header = json.dumps({name: {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}}).encode()
+    return len(header).to_bytes(8, "little") + header
+
+
 @pytest.fixture
 def stock(tmp_path: Path) -> Path:
-    """The published directory, with three empty shards."""
+    """The published directory, with three shards that hold a tensor of no length, named after them."""
     path = publish(tmp_path / "model")
     names = [f"model-{number}.safetensors" for number in range(3)]
     (path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {n: n for n in names}}))
     for name in names:
-        (path / name).write_bytes(name.encode())
+        (path / name).write_bytes(shard(name))
     return path
 
 
@@ -204,7 +210,7 @@ def test_links_follow_the_originals(stock: Path, tmp_path: Path) -> None:
     (stock / "model-0.safetensors").write_bytes(b"downloaded again")
     assert made(stock).complete and (view_path / "model-0.safetensors").read_bytes() == b"downloaded again"
     moved = stock.rename(tmp_path / "elsewhere")
-    assert (moved / "prepared" / view_path.name / "model-1.safetensors").read_bytes() == b"model-1.safetensors"
+    assert (moved / "prepared" / view_path.name / "model-1.safetensors").read_bytes() == shard("model-1.safetensors")
 
 
 def test_where_the_model_s_directory_cannot_be_written_the_view_is_in_the_cache(stock: Path, tmp_path: Path) -> None:

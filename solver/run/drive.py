@@ -23,7 +23,8 @@ from solver.run.lives import Lives
 from solver.run.poison import Counts
 from solver.run.stop import GRACE, Stop
 from solver.strategies import Strategy
-from solver.strategies.context import Context, Setting
+from solver.strategies.context import Context
+from solver.strategies.setting import Setting
 
 PREFETCH = 128  # problems read at a time
 RESUMED = 16  # the same where their stored samples are read with them

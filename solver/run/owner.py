@@ -30,7 +30,7 @@ from solver.run.place import look_at, short_of_room
 from solver.run.stop import Stop, breaking_off, listening
 from solver.store import Store, Writer, inflight
 from solver.store.publish import make_directory
-from solver.strategies.context import Setting
+from solver.strategies.setting import Setting
 
 if TYPE_CHECKING:
     import numpy as np

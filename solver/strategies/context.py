@@ -6,16 +6,15 @@ continues where it was, without code of its own.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from solver import answers, votes
-from solver.answers import Extracted, Grader
+from solver.answers import Extracted
 from solver.engine import Watch
 from solver.errors import EngineError
-from solver.models.tokenizer import Tokenizer
-from solver.prompts import PromptTemplate
 from solver.records import (
     Candidate,
     Message,
@@ -24,7 +23,6 @@ from solver.records import (
     Result,
     Sample,
     SampleKey,
-    Sampling,
     Status,
     Vote,
 )
@@ -32,36 +30,8 @@ from solver.store import answers as answers_call
 from solver.strategies import response
 from solver.strategies.call import Call, call_hash, holds, overridden, sample_seed
 from solver.strategies.facts import Facts
+from solver.strategies.setting import Setting
 from solver.strategies.tally import Tally
-
-Ask = Callable[[Request, Watch | None], Awaitable[Sample]]
-Record = Callable[[Sample], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What all problems of a run share.
-
-    ask: the driver's way to the engine; abort: ends one unfinished request; record: hands a sample to
-    the writer; context: the engine's limit in tokens or None; eager: True once no unstarted problem is
-    left, when holding samples back saves nothing any more; reasoning, thinks: see `answers.extract`; frozen: stored
-    samples answer whatever the caps are now (revote).
-    """
-
-    ask: Ask
-    abort: Callable[[SampleKey], Awaitable[None]]
-    record: Record
-    template: PromptTemplate
-    tokenizer: Tokenizer | None
-    chat: Mapping[str, Any]
-    sampling: Sampling
-    seed: int
-    grader: Grader
-    context: int | None = None
-    eager: Callable[[], bool] = lambda: False
-    reasoning: tuple[str, str] | None = answers.DEFAULT_REASONING
-    thinks: bool = False
-    frozen: bool = False
 
 
 class Context(Facts):
@@ -266,9 +236,15 @@ class Context(Facts):
         else:
             self._ended.discard(key)
             future = self._live[key] = asyncio.create_task(self._ask(key, call, self._room(call)))
-            future.add_done_callback(lambda _: self._live.pop(key, None))
+            future.add_done_callback(partial(self._ended_by_itself, key))
         self._asked[key] = future
         return future
+
+    def _ended_by_itself(self, key: SampleKey, future: asyncio.Future[Sample]) -> None:
+        """One request is over; what it raised counts as seen, as nobody may be waiting for it any more."""
+        self._live.pop(key, None)
+        if not future.cancelled():
+            future.exception()
 
     def _stands(self, stored: Sample, max_tokens: int) -> bool:
         """Whether a durable copy answers: not where a raised cap would let a truncated one go on."""
@@ -312,7 +288,13 @@ class Context(Facts):
         return sample
 
     async def _end(self, keys: Sequence[SampleKey]) -> None:
-        """Abort unfinished requests; each comes back as a `cancelled` sample with its tokens so far."""
+        """Abort unfinished requests; each comes back as a `cancelled` sample with its tokens so far.
+
+        Not where the whole problem is being dropped: `cancel` then takes what is left, without a trace.
+        """
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            return
         tasks = [self._live[key] for key in keys if key in self._live]
         self._ended.update(keys)
         for key in keys:

@@ -39,9 +39,8 @@ def test_results_go_to_standard_output_and_everything_else_to_standard_error(des
     assert not set("\r\x1b") & set(first.stderr), "plain lines where no terminal is"
     assert "5/5 problems" in first.stderr.splitlines()[-1]
     typed = [line[6:].split("  ")[0] for line in first.stdout.splitlines()[-4:]]
-    assert typed == ["solver show out", "solver show out ID", "solver report out", "solver revote out"], (
-        "what may be typed next"
-    )
+    wanted = ["solver show out", "solver show out ID", "solver report out", "solver revote out"]
+    assert typed == wanted, "what may be typed next"
     quiet = solver(desk, "run", "job.yaml", "--quiet", "--json")
     assert (quiet.returncode, quiet.stderr) == (0, "")
     told = json.loads(quiet.stdout)

@@ -19,7 +19,7 @@ from solver.run.drive import Driver, Work
 from solver.run.stop import Stop
 from solver.schema import short_strategy
 from solver.strategies import make
-from solver.strategies.context import Setting
+from solver.strategies.setting import Setting
 
 JOB = """
 input: {{path: {data}, limit: 12}}

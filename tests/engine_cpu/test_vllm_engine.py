@@ -18,9 +18,10 @@ from solver.errors import EngineDeadError
 from solver.prompts import load_template
 from solver.records import Problem, Request, Result, Sample, SampleKey, Sampling, Status
 from solver.strategies import make, validate
-from solver.strategies.context import Context, Setting
+from solver.strategies.context import Context
 from solver.strategies.deepconf import percentile
 from solver.strategies.response import joined
+from solver.strategies.setting import Setting
 from tests.engine_cpu.conftest import Loop
 
 PROBLEM = "Sam has 3 lamps and buys 4 more. How many lamps does Sam have now?"

@@ -14,8 +14,8 @@ from solver.prompts import load_template
 from solver.records import Outcome, Problem, Request, Result, Sample, SampleKey, Sampling
 from solver.run.drive import Driver, Stop, Work
 from solver.strategies import Strategy
-from solver.strategies.context import Setting
 from solver.strategies.self_consistency import SelfConsistency
+from solver.strategies.setting import Setting
 
 
 def asked(count: int) -> list[Problem]:

@@ -279,9 +279,10 @@ def test_a_model_that_was_taken_away_does_not_make_the_run_another(
     served.run(*source)
     assert load_job(served.out / "job.yaml").sampling.temperature == 0.9
     place.rename(served.home / "away")
+    monkeypatch.setenv("SOLVER_HOME", str(served.home / "nothing"))  # where the run took it over
     found = preview(read_job(served.job, source))
     assert found.done == 3 and not found.changed and "sampling.temperature" in found.uncompared
-    monkeypatch.setattr(models, "resolve", lambda *_: models.open_directory("hf:a/other", served.home / "away"))
+    monkeypatch.setattr(models, "resolve", lambda *_, **__: models.open_directory("hf:a/other", served.home / "away"))
     assert served.run(*source).samples == 0, "and once it is brought here, it is the same run"
 
 

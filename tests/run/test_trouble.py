@@ -9,7 +9,7 @@ from desk import Desk
 from solver.answers import pool
 from solver.engine.vllm import BulkDecoder
 from solver.errors import MachineError, StoreError
-from solver.strategies import self_consistency
+from solver.strategies import voting
 
 ROWS = [{"id": f"p{i}", "problem": f"What is {i} less {i - 1}?", "answer": "1"} for i in range(20)]
 REPLIES = ["So \\boxed{1}", "Or \\boxed{2}"]
@@ -79,7 +79,7 @@ def test_a_bug_in_a_strategy_fails_its_problems_until_the_program_is_mended(
 ) -> None:
     desk.lay(ROWS[:3], REPLIES)
     with monkeypatch.context() as patched:
-        patched.delattr(self_consistency.SelfConsistency, "solve")
+        patched.delattr(voting.Voting, "solve")
         assert desk.run().exit_code == 3
         assert {row["status"] for row in desk.results().values()} == {"failed"}
     assert desk.run().exit_code == 0

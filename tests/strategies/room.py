@@ -10,7 +10,8 @@ from solver.engine import Watch
 from solver.engine.scripted import Reply, ScriptedEngine
 from solver.prompts import load_template
 from solver.records import Problem, Request, Sample, SampleKey, Sampling
-from solver.strategies.context import Context, Setting
+from solver.strategies.context import Context
+from solver.strategies.setting import Setting
 
 
 class Words:
