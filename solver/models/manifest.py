@@ -131,7 +131,8 @@ def is_loaded(name: str) -> bool:
     """Whether a file is part of a model: by its ending; weights only beside the configuration."""
     path = PurePosixPath(name)
     hidden = any(part.startswith(".") for part in path.parts)
-    return not hidden and path.suffix in LOADED and (path.suffix != ".safetensors" or len(path.parts) == 1)
+    ours = len(path.parts) > 1 and path.parts[0] == "prepared"  # a view that was made here (models/view.py)
+    return not hidden and not ours and path.suffix in LOADED and (path.suffix != ".safetensors" or len(path.parts) == 1)
 
 
 def changes(directory: Path, manifest: Manifest) -> list[str]:

@@ -129,6 +129,8 @@ def read_model(job: Job, *, download: bool, say: Say = lambda _: None, live: boo
         faults += internlm3.id_faults(model, tokenizer)
     except ModelError as error:
         faults += error.faults
+    if faults and not model.pulled and job.engine.get("load_format", "auto") not in PICKLED:
+        return None  # part of a hub's own cache: a run completes it, and looks again
     if faults:
         raise ModelError(faults)
     return Served(model, tokenizer, {"model.chat_template": _digest(tokenizer.template_source)})
