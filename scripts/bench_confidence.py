@@ -63,7 +63,7 @@ def main() -> int:
 async def measure(asked: argparse.Namespace, folder: Path) -> int:
     """All rounds over one engine."""
     model = open_directory(str(asked.model), asked.model.resolve())
-    block = {"kind": "vllm", "max_num_seqs": asked.slots}
+    block = {"kind": "vllm", "max_num_seqs": asked.slots, "dtype": "float32"}
     engine = Endless(EngineSetting(block, replace(model, generation={}), load_tokenizer(model), False, folder / "log"))
     ways = ["plain", "confidence", *(["objects"] if asked.theirs else [])]
     speeds: dict[str, list[float]] = {way: [] for way in ways}

@@ -87,7 +87,8 @@ def on_cpu(asked: argparse.Namespace, folder: Path) -> int:
 
     def prepare(place: Path) -> Plan:
         sampling = {"n": asked.samples, "max_tokens": lengths.longest}
-        job = write_job(place, asked.model.resolve(), table, asked.problems, sampling, max_num_seqs=asked.slots)
+        engine = {"max_num_seqs": asked.slots, "dtype": "float32"}  # many CPUs only imitate bfloat16
+        job = write_job(place, asked.model.resolve(), table, asked.problems, sampling, **engine)
         return Plan(job, lengths, not asked.no_seeds, asked.chunk)
 
     ways = asked.ways or WAYS

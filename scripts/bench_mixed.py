@@ -113,7 +113,8 @@ def start(way: str, asked: argparse.Namespace, folder: Path) -> dict[str, Any] |
     table = ROOT / "jobs" / "data" / "demo.parquet"
     longest = round(8 * asked.mean)
     sampling = {"n": asked.samples, "max_tokens": longest}
-    job = write_job(folder, ABACUS.resolve(), table, asked.problems, sampling, max_num_seqs=asked.slots)
+    engine = {"max_num_seqs": asked.slots, "dtype": "float32"}
+    job = write_job(folder, ABACUS.resolve(), table, asked.problems, sampling, **engine)
     if way == "mixed":
         told = json.loads(Path(job).read_text("utf-8")) | {"strategy": {"name": "mixed"}}
         Path(job).write_text(json.dumps(told), "utf-8")

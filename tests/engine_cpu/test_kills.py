@@ -22,7 +22,7 @@ input: {{path: {data}, limit: {limit}}}
 model: {{source: {model}}}
 prompt: {{template: plain}}
 sampling: {{n: {n}, max_tokens: 256}}
-engine: {{kind: vllm, max_num_seqs: 4}}
+engine: {{kind: vllm, max_num_seqs: 4, dtype: float32}}
 output: {{dir: run, flush_seconds: 2}}
 """
 

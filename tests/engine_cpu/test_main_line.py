@@ -19,7 +19,7 @@ input: {{path: {data}, limit: {limit}}}
 model: {{source: {model}}}
 prompt: {{template: plain}}
 sampling: {{n: 4, max_tokens: 256}}
-engine: {{kind: vllm, max_num_seqs: 32}}
+engine: {{kind: vllm, max_num_seqs: 32, dtype: float32}}
 output: {{dir: runs/line, flush_seconds: 2}}
 """
 
