@@ -1,6 +1,7 @@
 """What strategies save: one engine, one table of problems, every strategy in turn; and what the loop itself costs.
 
-    python scripts/bench_strategies.py                    # abacus on real vLLM, 200 problems, N = 40
+    python scripts/bench_strategies.py                    # abacus on real vLLM, 200 problems of 1 to 4 steps, N = 40
+    python scripts/bench_strategies.py --steps 6          # of 1 to 6 steps: most votes are split
     python scripts/bench_strategies.py --overhead         # microseconds a sample without a model, 5,000 live problems
 
 Prints accuracy, samples, output tokens (cancelled ones included) and wall time of each, all measured in this run, and
@@ -16,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from bench_engine import machine
 
 from solver import engine
 from solver.answers import Grader
@@ -89,7 +92,7 @@ async def drive(made: Engine, asked: Sequence[Problem], strategy: Strategy, **se
                 abort=driver.abort,
                 record=driver.record,
                 grader=grader,
-                eager=lambda: driver.exhausted,
+                spare=driver.spare,
                 context=made.context,
                 **setting,
             )
@@ -108,12 +111,15 @@ async def drive(made: Engine, asked: Sequence[Problem], strategy: Strategy, **se
         return kept, time.perf_counter() - begun
 
 
-async def measure(job: Job, names: Sequence[str]) -> dict[str, tuple[Kept, float]]:
+async def measure(job: Job, names: Sequence[str], limit: int, steps: int) -> dict[str, tuple[Kept, float]]:
     """Every strategy on one engine, after a warm-up."""
     table = read_input(job)
     served = read_model(job, download=False)
     assert served is not None
-    asked = list(problems(table.table, table.survey))
+    asked = [one for one in problems(table.table, table.survey) if one.columns["steps"] <= steps][:limit]
+    print(f"{len(asked)} problems of 1 to {steps} steps, N = {job.n}")
+    print("| strategy | accuracy | samples | output tokens | wall | samples saved | tokens saved | faster |")
+    print("|---|---|---|---|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "engine.log"
         made = engine.open_engine(EngineSetting(job.engine, served.model, served.tokenizer, False, log, print))
@@ -144,14 +150,11 @@ def row(name: str, kept: Kept, seconds: float, fixed: tuple[Kept, float] | None)
     return "| " + " | ".join(parts) + " |"
 
 
-def strategies(job_path: Path, limit: int, n: int, shuffles: int) -> None:
+def strategies(job_path: Path, limit: int, steps: int, n: int, shuffles: int) -> None:
     """The table on real vLLM, and the replay of what `fixed` recorded."""
-    overrides = [f"input.limit={limit}", f"sampling.n={n}"]
-    job = read_job(job_path, overrides)
-    print(f"{job.name}: {limit} problems, N = {n}; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
-    print("| strategy | accuracy | samples | output tokens | wall | samples saved | tokens saved | faster |")
-    print("|---|---|---|---|---|---|---|---|")
-    found = asyncio.run(measure(job, list(STRATEGIES)))
+    job = read_job(job_path, [f"sampling.n={n}"])
+    print(f"{job.name}, {machine()}, load {os.getloadavg()[0]:.1f}")
+    found = asyncio.run(measure(job, list(STRATEGIES), limit, steps))
     kept = found["fixed"][0]
     tokens = {sample.key: sample.output_tokens for sample in kept.samples}
     recorded = [Recorded.of_result(result, tokens) for result in kept.results]
@@ -216,6 +219,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--job", type=Path, default=ROOT / "jobs" / "heldout.yaml")
     parser.add_argument("--problems", type=int, default=200)
+    parser.add_argument("--steps", type=int, default=4, help="of the longest problems, 1 to 6")
     parser.add_argument("--n", type=int, default=40)
     parser.add_argument("--shuffles", type=int, default=50)
     parser.add_argument("--overhead", action="store_true", help="what the loop costs, without a model")
@@ -224,7 +228,7 @@ def main() -> None:
     if given.overhead:
         overhead(given.live, 8)
     else:
-        strategies(given.job, given.problems, given.n, given.shuffles)
+        strategies(given.job, given.problems, given.steps, given.n, given.shuffles)
 
 
 if __name__ == "__main__":

@@ -126,6 +126,14 @@ class Driver:
         if failed is not None:
             raise failed
 
+    def spare(self) -> int:
+        """A live problem's share of the slots that stand idle once no unstarted problem is left, 0 before.
+
+        Samples that a rule may not need fill these, so that the last problems do not take their samples three by three.
+        """
+        idle = self._work.engine.slots - self._counters.in_flight if self.exhausted else 0
+        return max(0, idle) // max(1, len(self._live))
+
     async def ask(self, request: Request, watch: Watch | None) -> Sample:
         """One sample for one request, from whichever engine lives."""
         self._counters.in_flight += 1

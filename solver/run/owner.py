@@ -202,7 +202,7 @@ class Owner:
             seed=job.seed,
             grader=grader,
             context=self._engine.context,
-            eager=lambda: driver.exhausted,
+            spare=driver.spare,
             reasoning=reasoning_of(job)[0],
             thinks=reasoning_of(job)[1],
             frozen=self._revote,

@@ -121,7 +121,7 @@ class Context(Facts):
         asked = 0
         try:
             for number in range(n):
-                reach = n if self._setting.eager() else min(n, number + 1 + ahead)
+                reach = min(n, number + 1 + ahead + self._setting.spare())
                 waiting += [self._begin(call, start + k) for k in range(asked, reach)]
                 asked = max(asked, reach)
                 self._has_begun()

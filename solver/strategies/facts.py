@@ -23,7 +23,7 @@ class Told(Protocol):
     @property
     def reasoning(self) -> tuple[str, str] | None: ...
     @property
-    def eager(self) -> Callable[[], bool]: ...
+    def spare(self) -> Callable[[], int]: ...
 
 
 class Facts:
@@ -34,9 +34,9 @@ class Facts:
         self._told = setting
 
     @property
-    def eager(self) -> bool:
-        """Whether no unstarted problem is left, when holding samples back saves nothing any more."""
-        return self._told.eager()
+    def spare(self) -> int:
+        """How many samples more than it must this problem may have in flight, in slots that would stand idle."""
+        return self._told.spare()
 
     @property
     def prompt(self) -> tuple[Message, ...]:

@@ -21,14 +21,14 @@ async def in_order(
 ) -> AsyncGenerator[Candidate, None]:
     """Candidates k = start .. start + n - 1 of `draw`, at most `ahead` unfinished beyond the one consumed.
 
-    All are begun once the run has no unstarted problem left. Leaving the loop ends the rest: their samples are kept
+    More are begun where slots of the engine stand idle and no unstarted problem is left. Leaving the loop ends the rest: their samples are kept
     as `cancelled`, their tokens counted. Close it (`contextlib.aclosing`) to wait for that.
     """
     waiting: deque[asyncio.Future[Candidate]] = deque()
     asked = number = 0
     try:
         for number in range(n):
-            reach = n if ctx.eager else min(n, number + 1 + ahead)
+            reach = min(n, number + 1 + ahead + ctx.spare)
             waiting.extend(asyncio.ensure_future(draw(ctx, start + k)) for k in range(asked, reach))
             asked = max(asked, reach)
             candidate = await waiting[0]

@@ -20,9 +20,9 @@ class Setting:
     """What all problems of a run share.
 
     ask: the driver's way to the engine; abort: ends one unfinished request; record: hands a sample to
-    the writer; context: the engine's limit in tokens or None; eager: True once no unstarted problem is
-    left, when holding samples back saves nothing any more; reasoning, thinks: see `answers.extract`; frozen: stored
-    samples answer whatever the caps are now (revote).
+    the writer; context: the engine's limit in tokens or None; spare: how many samples more than a rule asks for a
+    problem may have in flight now; reasoning, thinks: see `answers.extract`; frozen: stored samples answer whatever
+    the caps are now (revote).
     """
 
     ask: Ask
@@ -35,7 +35,7 @@ class Setting:
     seed: int
     grader: Grader
     context: int | None = None
-    eager: Callable[[], bool] = lambda: False
+    spare: Callable[[], int] = lambda: 0
     reasoning: tuple[str, str] | None = answers.DEFAULT_REASONING
     thinks: bool = False
     frozen: bool = False

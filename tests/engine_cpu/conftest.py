@@ -49,4 +49,6 @@ def loop() -> Iterator[Loop]:
 def setting(tmp_path_factory: pytest.TempPathFactory) -> EngineSetting:
     model = open_directory(str(ABACUS), ABACUS)
     log = tmp_path_factory.mktemp("engine") / "engine.log"
-    return EngineSetting({"kind": "vllm", "max_num_seqs": 16, "dtype": "float32"}, model, load_tokenizer(model), False, log)
+    return EngineSetting(
+        {"kind": "vllm", "max_num_seqs": 16, "dtype": "float32"}, model, load_tokenizer(model), False, log
+    )

@@ -81,7 +81,7 @@ class Line:
                     sampling=Sampling(),
                     seed=0,
                     grader=grader,
-                    eager=lambda: driver.exhausted,
+                    spare=driver.spare,
                 )
 
             work = Work(

@@ -205,10 +205,10 @@ def test_a_cancelled_sample_never_answers_but_stays_in_the_account() -> None:
     assert room.spent == 7 + real.output_tokens
 
 
-def test_with_nothing_left_to_start_a_stream_holds_nothing_back() -> None:
-    room = Room(uneven, eager=lambda: True)
-    room.run(lambda ctx: consume(ctx.stream(12, ahead=0, path="answer"), 12))
-    assert room.most == 12
+def test_a_stream_reaches_as_far_ahead_as_there_are_slots_to_spare() -> None:
+    room = Room(uneven, spare=lambda: 4)
+    room.run(lambda ctx: consume(ctx.stream(12, ahead=1, path="answer"), 12))
+    assert room.most == 6
 
 
 def test_a_stream_and_a_call_are_one_question() -> None:
