@@ -21,8 +21,8 @@ async def in_order(
 ) -> AsyncGenerator[Candidate, None]:
     """Candidates k = start .. start + n - 1 of `draw`, at most `ahead` unfinished beyond the one consumed.
 
-    More are begun where slots of the engine stand idle and no unstarted problem is left. Leaving the loop ends the rest: their samples are kept
-    as `cancelled`, their tokens counted. Close it (`contextlib.aclosing`) to wait for that.
+    More are begun where slots of the engine stand idle and no unstarted problem is left. Leaving the loop ends the
+    rest: their samples are kept as `cancelled`, their tokens counted. Close it (`contextlib.aclosing`) to wait for that.
     """
     waiting: deque[asyncio.Future[Candidate]] = deque()
     asked = number = 0
