@@ -29,7 +29,7 @@ from solver.records import (
 from solver.store import answers as answers_call
 from solver.strategies import response
 from solver.strategies.call import Call, call_hash, holds, overridden, sample_seed
-from solver.strategies.facts import Facts
+from solver.strategies.facts import Ahead, Facts
 from solver.strategies.setting import Setting
 from solver.strategies.tally import Tally
 
@@ -98,7 +98,7 @@ class Context(Facts):
         self,
         n: int,
         *,
-        ahead: int,
+        ahead: Ahead,
         path: str,
         role: str = "answer",
         messages: Sequence[Message] | None = None,
@@ -121,7 +121,7 @@ class Context(Facts):
         asked = 0
         try:
             for number in range(n):
-                reach = min(n, number + 1 + ahead + self._setting.spare())
+                reach = self.reach(n, number, ahead)
                 waiting += [self._begin(call, start + k) for k in range(asked, reach)]
                 asked = max(asked, reach)
                 self._has_begun()

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from solver.errors import Fault
 from solver.records import Candidate
 from solver.strategies.context import Context
+from solver.strategies.facts import Ahead
 from solver.strategies.race import in_order
 
 
@@ -36,7 +37,7 @@ class Draw:
         """Candidate k of this problem."""
         raise NotImplementedError
 
-    def candidates(self, ctx: Context, n: int, *, ahead: int, start: int = 0) -> AsyncGenerator[Candidate, None]:
+    def candidates(self, ctx: Context, n: int, *, ahead: Ahead, start: int = 0) -> AsyncGenerator[Candidate, None]:
         """Candidates start .. start + n - 1 in order of k, at most `ahead` unfinished beyond the one consumed."""
         return in_order(ctx, n, ahead, self.draw, start=start)
 
@@ -49,7 +50,9 @@ class Plain(Draw):
         (sample,) = await ctx.sample(1, path="answer", start=k, logprobs=self.logprobs)
         return ctx.candidate(sample)
 
-    async def candidates(self, ctx: Context, n: int, *, ahead: int, start: int = 0) -> AsyncGenerator[Candidate, None]:
+    async def candidates(
+        self, ctx: Context, n: int, *, ahead: Ahead, start: int = 0
+    ) -> AsyncGenerator[Candidate, None]:
         """The same as a stream of one call, which costs a task less for each."""
         stream = ctx.stream(n, ahead=ahead, path="answer", start=start, logprobs=self.logprobs)
         try:

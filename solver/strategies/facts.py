@@ -8,6 +8,9 @@ from solver.models.tokenizer import Tokenizer
 from solver.prompts import PromptTemplate
 from solver.records import Message, Problem, Sampling
 
+Ahead = int | Callable[[], int]
+"""Unfinished samples or candidates beyond the one waited for: always so many, or what is right at each."""
+
 
 class Told(Protocol):
     """The parts of a setting (context.py) that are told on."""
@@ -33,10 +36,12 @@ class Facts:
         self.problem = problem
         self._told = setting
 
-    @property
-    def spare(self) -> int:
-        """How many samples more than it must this problem may have in flight, in slots that would stand idle."""
-        return self._told.spare()
+    def reach(self, n: int, number: int, ahead: Ahead) -> int:
+        """How many of n samples or candidates may have been asked for while number `number`, from 0, is waited for.
+
+        More than `ahead` says only in slots of the engine that would stand idle.
+        """
+        return min(n, number + 1 + (ahead if isinstance(ahead, int) else ahead()) + self._told.spare())
 
     @property
     def prompt(self) -> tuple[Message, ...]:

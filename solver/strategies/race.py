@@ -10,25 +10,25 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from solver.records import Candidate
 from solver.strategies.context import Context
+from solver.strategies.facts import Ahead
 
 AHEAD = 2
-"""Unfinished candidates beyond the one consumed, where a rule may stop: with all 40 in flight a rule that needs 13
-samples saves 1.09x of the tokens, with 2 about 3x (simulated)."""
+"""Unfinished candidates beyond the one consumed, where what is still needed cannot be told."""
 
 
 async def in_order(
-    ctx: Context, n: int, ahead: int, draw: Callable[[Context, int], Awaitable[Candidate]], *, start: int = 0
+    ctx: Context, n: int, ahead: Ahead, draw: Callable[[Context, int], Awaitable[Candidate]], *, start: int = 0
 ) -> AsyncGenerator[Candidate, None]:
     """Candidates k = start .. start + n - 1 of `draw`, at most `ahead` unfinished beyond the one consumed.
 
     More are begun where slots of the engine stand idle and no unstarted problem is left. Leaving the loop ends the
-    rest: their samples are kept as `cancelled`, their tokens counted. Close it (`contextlib.aclosing`) to wait for that.
+    rest: their samples are kept as `cancelled`, tokens counted. Close it (`contextlib.aclosing`) to wait for that.
     """
     waiting: deque[asyncio.Future[Candidate]] = deque()
     asked = number = 0
     try:
         for number in range(n):
-            reach = min(n, number + 1 + ahead + ctx.spare)
+            reach = ctx.reach(n, number, ahead)
             waiting.extend(asyncio.ensure_future(draw(ctx, start + k)) for k in range(asked, reach))
             asked = max(asked, reach)
             candidate = await waiting[0]

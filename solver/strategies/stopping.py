@@ -15,22 +15,28 @@ from math import comb
 from typing import Any, ClassVar, Protocol
 
 from solver.errors import Fault, nearest
-from solver.strategies.race import AHEAD
 from solver.strategies.tally import Group, Tally
 
 
 class Stop(Protocol):
-    """A stopping rule. `ahead`: unfinished candidates beyond the one consumed, None for all of them.
+    """A stopping rule. early: whether it may stop before the last candidate, and so reads a tally at all.
 
     parameters: the rule and its values, as JSON. fields: the keys it has beside `rule`, and what each must be.
     """
 
     fields: ClassVar[Mapping[str, str]]
-    ahead: int | None
+    early: bool
     parameters: Mapping[str, Any]
 
     def over(self, tally: Tally, left: int) -> bool:
         """Whether no more should be drawn, after the last candidate of `tally`, with at most `left` to come."""
+        ...
+
+    def needs(self, tally: Tally, left: int) -> int:
+        """Of at most `left` to come, how many it waits for at the least: after fewer it is not over, whatever they say.
+
+        These may be asked for side by side without waste. (A regrouping of what is there may end it sooner.)
+        """
         ...
 
     def voters(self, tally: Tally) -> range:
@@ -46,13 +52,16 @@ class Fixed:
     """All n samples: plain self-consistency."""
 
     fields: ClassVar[Mapping[str, str]] = {}
-    ahead: int | None = None
+    early = False
 
     def __init__(self, block: Mapping[str, Any]) -> None:
         self.parameters: Mapping[str, Any] = {"rule": "fixed"}
 
     def over(self, tally: Tally, left: int) -> bool:
         return not left
+
+    def needs(self, tally: Tally, left: int) -> int:
+        return left
 
     def voters(self, tally: Tally) -> range:
         return range(len(tally))
@@ -69,7 +78,7 @@ class Beta(Fixed):
     """
 
     fields: ClassVar[Mapping[str, str]] = {"threshold": "a number from 0.5 to less than 1"}
-    ahead = AHEAD
+    early = True
 
     def __init__(self, block: Mapping[str, Any]) -> None:
         self.threshold = float(block.get("threshold", 0.95))
@@ -78,8 +87,12 @@ class Beta(Fixed):
     def over(self, tally: Tally, left: int) -> bool:
         return not left or ahead_with(*tally.leaders()) >= self.threshold
 
+    def needs(self, tally: Tally, left: int) -> int:
+        first, second = tally.leaders()
+        return next((more for more in range(1, left) if ahead_with(first + more, second) >= self.threshold), left)
+
     def least(self, n: int) -> int:
-        return next((votes for votes in range(1, n) if ahead_with(votes, 0) >= self.threshold), n)
+        return self.needs(Tally(), n)
 
 
 @lru_cache(maxsize=65_536)
@@ -98,7 +111,7 @@ class Esc(Fixed):
     """
 
     fields: ClassVar[Mapping[str, str]] = {"window": "a whole number from 1"}
-    ahead = AHEAD
+    early = True
 
     def __init__(self, block: Mapping[str, Any]) -> None:
         self.window = int(block.get("window", 5))
@@ -110,14 +123,22 @@ class Esc(Fixed):
     def voters(self, tally: Tally) -> range:
         return range(len(tally) - self.window if self._unanimous(tally) else 0, len(tally))
 
+    def needs(self, tally: Tally, left: int) -> int:
+        begun = len(tally) % self.window
+        lost = begun and not _agree(tally, begun)  # then this window is drawn to its end, and another
+        return min(left, self.window - begun + (self.window if lost else 0))
+
     def least(self, n: int) -> int:
         return min(self.window, n)
 
     def _unanimous(self, tally: Tally) -> bool:
-        if not len(tally) or len(tally) % self.window:
-            return False
-        first, *others = (tally.class_of(number) for number in range(len(tally) - self.window, len(tally)))
-        return first is not None and all(other == first for other in others)
+        return len(tally) > 0 and len(tally) % self.window == 0 and _agree(tally, self.window)
+
+
+def _agree(tally: Tally, count: int) -> bool:
+    """Whether the last `count` candidates all give one answer."""
+    first, *others = (tally.class_of(number) for number in range(len(tally) - count, len(tally)))
+    return first is not None and all(other == first for other in others)
 
 
 class Exact(Fixed):
@@ -130,10 +151,14 @@ class Exact(Fixed):
     stays; which of its spellings is the most frequent may still change.
     """
 
-    ahead = AHEAD
+    early = True
 
     def __init__(self, block: Mapping[str, Any]) -> None:
         self.parameters = {"rule": "exact"}
+
+    def needs(self, tally: Tally, left: int) -> int:
+        first, second = tally.leaders()
+        return max(min(left, 1), (left + second - first + 1) // 2)
 
     def least(self, n: int) -> int:
         return (n + 1) // 2

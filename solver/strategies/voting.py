@@ -92,9 +92,12 @@ class Voting:
         """Draw until the rule says it is over, group the answers, choose."""
         drawn: list[Candidate] = []
         tally = Tally()
-        counts = self.stop.ahead is not None
-        ahead = self.n if self.stop.ahead is None else self.stop.ahead
-        async with aclosing(self.source.candidates(ctx, self.n, ahead=ahead)) as candidates:
+        counts = self.stop.early
+
+        def ahead() -> int:
+            return self.stop.needs(tally, self.n - len(drawn)) - 1
+
+        async with aclosing(self.source.candidates(ctx, self.n, ahead=ahead if counts else self.n)) as candidates:
             async for candidate in candidates:
                 drawn.append(candidate)
                 if counts:

@@ -12,7 +12,8 @@ from room import Room
 
 from solver import votes
 from solver.answers import Grader
-from solver.records import Candidate, Request
+from solver.engine.scripted import Reply
+from solver.records import Candidate, Request, Status
 from solver.schema import short_strategy
 from solver.strategies import make, validate
 from solver.strategies.stopping import STOPS, Stop, ahead_with
@@ -114,16 +115,49 @@ def test_exact_has_the_winner_of_all_n_whatever_comes(answers: list[str | None])
     assert few == {full}
 
 
-def test_a_rule_asks_for_two_more_than_it_has_looked_at_and_cancels_them() -> None:
+@pytest.mark.parametrize(
+    ("stop", "alike", "least"), [({"rule": "beta"}, 4, 4), ({"rule": "esc"}, 5, 5), ({"rule": "exact"}, 20, 20)]
+)
+def test_what_a_rule_is_sure_to_need_is_asked_side_by_side_and_nothing_else(
+    stop: dict[str, object], alike: int, least: int
+) -> None:
     room = Room(lambda request: "\\boxed{4}")
+    found = room.run(lambda ctx: make({"stop": stop}, 40).solve(ctx.problem, ctx))
+    assert found.n_samples == alike and found.vote.predicted == "4"
+    assert len(room.asked) == room.most == least, "four equal answers are the fewest that end beta:0.95"
+
+
+def test_idle_slots_take_samples_that_may_not_be_needed_and_they_are_cancelled() -> None:
+    room = Room(lambda request: Reply("\\boxed{4}", seconds=0.01 * request.key.k), spare=lambda: 3)
     found = room.run(lambda ctx: make({"stop": {"rule": "beta"}}, 40).solve(ctx.problem, ctx))
-    assert found.n_samples == 4 and len(room.asked) <= 4 + 2 and found.vote.predicted == "4"
-    assert {s.status for s in room.recorded if s.key.k >= 4} <= {"cancelled", "ok"}
+    assert (found.n_samples, len(room.asked)) == (4, 4 + 3)
+    assert Status.CANCELLED in {s.status for s in room.recorded if s.key.k >= 4}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.sampled_from([{"rule": "beta"}, {"rule": "esc", "window": 3}, {"rule": "exact"}]), st.data())
+def test_no_rule_is_over_before_it_has_what_it_needs(block: dict[str, object], data: st.DataObject) -> None:
+    """And it takes no more than that where every answer is the leader's."""
+    n = data.draw(st.integers(1, 12))
+    answers = data.draw(st.lists(st.sampled_from(["1", "2", "3"]), min_size=n, max_size=n))
+
+    async def once() -> None:
+        stop, tally, earliest = rule(block), Tally(), rule(block).needs(Tally(), n)
+        async with Grader() as grader:
+            for k, answer in enumerate(answers):
+                if tally.add(answer, k):
+                    tally.group(await grader.standings(tally.answers))
+                left = n - k - 1
+                if stop.over(tally, left):
+                    assert k + 1 >= earliest
+                    return
+                assert 1 <= stop.needs(tally, left) <= left
+                earliest = max(earliest, k + 1 + stop.needs(tally, left))
+
+    asyncio.run(once())
 
 
 def test_a_decision_does_not_depend_on_which_sample_was_ready_first() -> None:
-    from solver.engine.scripted import Reply
-
     def script(order: Sequence[float]) -> Room:
         def reply(request: Request) -> Reply:
             k = request.key.k
