@@ -14,7 +14,7 @@ import os
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from solver.job import Job
 from solver.problems import problems
 from solver.progress import Counters
 from solver.prompts import load_template
-from solver.records import Problem, Request, Result, Sample, Sampling
+from solver.records import Problem, Request, Result, Sample, SampleKey, Sampling, Status
 from solver.replay import Recorded, replayed, told
 from solver.run import read_input, read_job, read_model
 from solver.run.drive import Driver, Work
@@ -165,18 +165,33 @@ def strategies(job_path: Path, limit: int, steps: int, n: int, shuffles: int) ->
 def overhead(live: int, n: int) -> None:
     """Processor time of the loop a sample, with so many problems alive at once and an engine without a model.
 
-    `asking` asks and looks at nothing: the price of coroutines, calls, seeds and the driver. The others extract, group
-    and vote as well.
+    `bare` is what the tasks and this engine cost by themselves; `asking` asks and looks at nothing: with the price of
+    calls, keys, seeds and the driver. The others extract, group and vote as well.
     """
     asked = [Problem(i.to_bytes(16, "big"), i, str(i), f"Q{i}", {"problem": f"Q{i}"}, "1") for i in range(live)]
     common = {"template": load_template("plain"), "tokenizer": None, "chat": {}, "sampling": Sampling(), "seed": 0}
     print(f"{live:,} live problems, {n} samples each; {os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}")
+    begun = time.process_time()
+    asyncio.run(bare(Idle(live, n), asked, n))
+    spent = 1e6 * (time.process_time() - begun) / (live * n)
+    print(f"{'bare':10} {live * n:,} samples, {spent:.0f} us each: tasks that ask that engine, and nothing else")
     for name in ("asking", "fixed", "beta:0.95", "cascade 4"):
         made, begun = Idle(live, n), time.process_time()
         strategy = Asking(n) if name == "asking" else make(STRATEGIES[name], n)
         kept, _ = asyncio.run(drive(made, asked, strategy, **common))
         spent = 1e6 * (time.process_time() - begun) / len(kept.samples)
         print(f"{name:10} {len(kept.samples):,} samples, {spent:.0f} us each; {made.most:,} problems alive at once")
+
+
+async def bare(made: Engine, asked: Sequence[Problem], n: int) -> None:
+    """As many tasks over the same engine, without solver."""
+
+    async def solve(problem: Problem) -> None:
+        keys = [SampleKey(problem.row_id, "answer", 0, k) for k in range(n)]
+        requests = [Request(key, "answer", (), "", None, Sampling(), key.k) for key in keys]
+        await asyncio.gather(*[asyncio.create_task(made.generate(one)) for one in requests])
+
+    await asyncio.gather(*map(solve, asked))
 
 
 class Asking:
@@ -209,10 +224,7 @@ class Idle(ScriptedEngine):
             await self._open.wait()
         await asyncio.sleep(0)
         text = f"\\boxed{{{1 + (request.seed % 10 > 7)}}}"
-        return replace(_BLANK, key=request.key, role=request.role, text=text, seed=request.seed)
-
-
-_BLANK = Sample((b"", "", 0, 0), "", "", "ok", "stop", 1, 1, 0)  # type: ignore[arg-type]
+        return Sample(request.key, request.role, text, Status.OK, "stop", 1, 1, request.seed)
 
 
 def main() -> None:

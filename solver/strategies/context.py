@@ -88,7 +88,8 @@ class Context(Facts):
         ids = response.ids_of(after) if after and not lead and call.token_ids is not None else None
         if ids:
             call = replace(call, token_ids=[*self._prompt_ids(call.messages), *ids])
-        call = replace(call, data=data, keep_ids=keep_ids)
+        if data or keep_ids:
+            call = replace(call, data=data, keep_ids=keep_ids)
         tasks = [self._begin(call, k) for k in range(start, start + n)]
         self._has_begun()
         together = asyncio.gather(*tasks)
@@ -216,7 +217,7 @@ class Context(Facts):
         asked = tuple(messages) if messages is not None else setting.template.messages(self.problem)
         digest = call_hash(role, messages, prefix, overrides, watch)
         ids = self._prompt_ids(asked, prefix) if setting.tokenizer else None
-        sampling = replace(setting.sampling, **overrides)
+        sampling = replace(setting.sampling, **overrides) if overrides else setting.sampling
         return Call(path, digest, role, asked, prefix, ids, sampling, watch)
 
     def _prompt_ids(self, messages: Sequence[Message], prefix: str = "") -> list[int]:
