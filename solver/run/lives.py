@@ -129,7 +129,8 @@ class Lives:
         """The sample, and whether the present engine brought it to a good end."""
         fault = ""
         while True:
-            await self._turn(request.key)
+            if not self._may_go_on(request.key):
+                await self._turn(request.key)
             if reason := self._suspects.verdict(request.key):
                 self._sentences.say(request.key, reason)
                 return unasked(request, Status.QUARANTINED, reason), False
