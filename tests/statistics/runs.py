@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from solver.records import Candidate, Outcome, Problem, Result, Sample, SampleKey, Status
 from solver.store import Store
 from solver.votes import classed, vote
@@ -47,7 +49,8 @@ def make_run(
         with Store.create_or_open(path) as store:
             if job is not None:
                 store.write_job(job)
-            async with store.writer() as writer:
+            columns = pa.Table.from_pylist([dict(one.columns) for one in asked]).schema
+            async with store.writer(extra=columns or None) as writer:
                 for row, one in enumerate(asked):
                     samples, result = _rows(row, one, (first_id + row).to_bytes(16, "big"))
                     for sample in samples:
