@@ -150,16 +150,19 @@ def row(name: str, kept: Kept, seconds: float, fixed: tuple[Kept, float] | None)
     return "| " + " | ".join(parts) + " |"
 
 
-def strategies(job_path: Path, limit: int, steps: int, n: int, shuffles: int) -> None:
+def strategies(job_path: Path, names: Sequence[str], limit: int, steps: int, n: int, shuffles: int) -> None:
     """The table on real vLLM, and the replay of what `fixed` recorded."""
     job = read_job(job_path, [f"sampling.n={n}"])
     print(f"{job.name}, {machine()}, load {os.getloadavg()[0]:.1f}")
-    found = asyncio.run(measure(job, list(STRATEGIES), limit, steps))
+    found = asyncio.run(measure(job, names, limit, steps))
+    if "fixed" not in found:
+        return
     kept = found["fixed"][0]
     tokens = {sample.key: sample.output_tokens for sample in kept.samples}
     recorded = [Recorded.of_result(result, tokens) for result in kept.results]
     print(f"\nreplay of the samples of `fixed`, {shuffles} shuffles:\n")
-    print("\n".join(told(replayed(recorded, STRATEGIES, n=n, shuffles=shuffles))))
+    votes = {name: block for name, block in STRATEGIES.items() if name != "deepconf"}  # it reads confidences as well
+    print("\n".join(told(replayed(recorded, votes, n=n, shuffles=shuffles))))
 
 
 def overhead(live: int, n: int) -> None:
@@ -232,6 +235,9 @@ def main() -> None:
     parser.add_argument("--job", type=Path, default=ROOT / "jobs" / "heldout.yaml")
     parser.add_argument("--problems", type=int, default=200)
     parser.add_argument("--steps", type=int, default=4, help="of the longest problems, 1 to 6")
+    parser.add_argument(
+        "--only", nargs="+", default=list(STRATEGIES), choices=STRATEGIES, help="with `fixed` for a replay"
+    )
     parser.add_argument("--n", type=int, default=40)
     parser.add_argument("--shuffles", type=int, default=50)
     parser.add_argument("--overhead", action="store_true", help="what the loop costs, without a model")
@@ -240,7 +246,7 @@ def main() -> None:
     if given.overhead:
         overhead(given.live, 8)
     else:
-        strategies(given.job, given.problems, given.steps, given.n, given.shuffles)
+        strategies(given.job, given.only, given.problems, given.steps, given.n, given.shuffles)
 
 
 if __name__ == "__main__":

@@ -118,13 +118,12 @@ def test_every_strategy_decides_every_problem_and_accounts_for_every_token(found
         assert len(result.candidates) == result.n_samples <= 12
 
 
-def test_rules_that_stop_draw_fewer_and_cancel_few(found: dict[str, Kept]) -> None:
+def test_rules_that_stop_draw_fewer_and_ask_for_no_more(found: dict[str, Kept]) -> None:
     whole = sum(result.n_samples for result in found["fixed"].results)
     assert whole == 144
     for name in ("beta", "esc", "exact", "cascade"):
         assert sum(result.n_samples for result in found[name].results) < whole
-        cancelled = [sample for sample in found[name].samples if sample.status == "cancelled"]
-        assert len(cancelled) <= 2 * 12, "at most two ahead of each"
+        assert len(found[name].samples) == sum(result.n_samples for result in found[name].results), "nothing in vain"
     assert sum(result.n_samples for result in found["beta"].results) < 0.8 * whole
 
 
