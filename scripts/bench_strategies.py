@@ -150,19 +150,19 @@ def row(name: str, kept: Kept, seconds: float, fixed: tuple[Kept, float] | None)
     return "| " + " | ".join(parts) + " |"
 
 
-def strategies(job_path: Path, names: Sequence[str], limit: int, steps: int, n: int, shuffles: int) -> None:
+def strategies(given: argparse.Namespace) -> None:
     """The table on real vLLM, and the replay of what `fixed` recorded."""
-    job = read_job(job_path, [f"sampling.n={n}"])
+    job = read_job(given.job, [f"sampling.n={given.n}"])
     print(f"{job.name}, {machine()}, load {os.getloadavg()[0]:.1f}")
-    found = asyncio.run(measure(job, names, limit, steps))
+    found = asyncio.run(measure(job, given.only, given.problems, given.steps))
     if "fixed" not in found:
         return
     kept = found["fixed"][0]
     tokens = {sample.key: sample.output_tokens for sample in kept.samples}
     recorded = [Recorded.of_result(result, tokens) for result in kept.results]
-    print(f"\nreplay of the samples of `fixed`, {shuffles} shuffles:\n")
+    print(f"\nreplay of the samples of `fixed`, {given.shuffles} shuffles:\n")
     votes = {name: block for name, block in STRATEGIES.items() if name != "deepconf"}  # it reads confidences as well
-    print("\n".join(told(replayed(recorded, votes, n=n, shuffles=shuffles))))
+    print("\n".join(told(replayed(recorded, votes, n=given.n, shuffles=given.shuffles))))
 
 
 def overhead(live: int, n: int) -> None:
@@ -246,7 +246,7 @@ def main() -> None:
     if given.overhead:
         overhead(given.live, 8)
     else:
-        strategies(given.job, given.only, given.problems, given.steps, given.n, given.shuffles)
+        strategies(given)
 
 
 if __name__ == "__main__":
