@@ -78,6 +78,15 @@ def test_where_a_rule_may_stop_early_only_what_is_always_drawn_counts(
     assert "only the first 2 samples" in str(told)
 
 
+def test_pass_at_1_of_a_run_that_stops_early_counts_only_what_is_drawn_in_any_case(tmp_path: Path) -> None:
+    """Were all counted, problems that went on because their first samples disagreed would pull it their way."""
+    job = "strategy: {name: self-consistency, stop: {rule: esc, window: 2}}\nsampling: {n: 4}\n"
+    run = make_run(tmp_path / "run", [answers("1", "1"), answers("2", "1", "1", "1")], job=job)
+    told = solver.stats(run)
+    assert told.least == 2 and told.headline.pass_at_1.value == told.curve[0].pass_at.value == 0.75
+    assert solver.compare([run, run]).sides[1].pass_at_1.value == 0.75
+
+
 def test_no_references_no_accuracy_but_everything_else(tmp_path: Path) -> None:
     told = solver.stats(
         make_run(tmp_path / "run", [answers("1", "2", reference=None), answers("3", "3", reference=None)])
