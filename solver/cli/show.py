@@ -95,8 +95,9 @@ def _class(one: dict[str, Any], members: list[dict[str, Any]]) -> str:
 def _sample(candidate: dict[str, Any], samples: dict[Any, Any], full: bool) -> str:
     from solver.strategies.response import beginning, joined
 
-    parts = [samples.get((key["path"], key["call"], key["k"])) for key in candidate["keys"]]
-    if not parts or None in parts:
+    keys = [(key["path"], key["call"], key["k"]) for key in candidate["keys"]]
+    parts = [samples[key] for key in keys if key in samples]
+    if not parts or len(parts) < len(keys):
         return f"   k={candidate['k']}: its sample is not in the run"
     whole, tokens = joined(parts), sum(one.output_tokens for one in parts[beginning([one.data for one in parts]) :])
     text = whole if full or len(whole) <= WIDTH else f"{whole[:WIDTH]} ... (--full shows all)"
