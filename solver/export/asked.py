@@ -82,7 +82,7 @@ class Asked:
 
 def check(asked: Asked) -> None:
     """Raises ExportError with every fault."""
-    faults = [*_words(asked), *_numbers(asked), *_together(asked), *_idle(asked), *_place(asked.out)]
+    faults = [*_words(asked), *_texts(asked), *_numbers(asked), *_together(asked), *_idle(asked), *_place(asked.out)]
     if faults:
         raise ExportError(faults)
 
@@ -107,6 +107,16 @@ def _words(asked: Asked) -> Iterator[Fault]:
         yield Fault(
             "--balance", f"`{asked.balance}` is not known", nearest(str(asked.balance), ("labels", "difficulty"))
         )
+
+
+def _texts(asked: Asked) -> Iterator[Fault]:
+    """What a shell hands over of bytes that are no UTF-8 can stand in no file."""
+    told = {"--system": asked.system, "--reflection": asked.reflection, "--license": asked.license}
+    for where, text in told.items():
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError:
+            yield Fault(where, "is not text in UTF-8", "Write it in UTF-8")
 
 
 def _numbers(asked: Asked) -> Iterator[Fault]:

@@ -74,7 +74,8 @@ def _new_problems(similarity: float) -> Keep:
     made = _minhash()
     from datasketch import MinHashLSH
 
-    known = MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS)
+    # What it proposes is compared below, so it may propose too much, and must not overlook what is just similar enough.
+    known = MinHashLSH(threshold=min(similarity, 0.9), num_perm=PERMUTATIONS, weights=(0.1, 0.9))
     marks: dict[str, Any] = {}
 
     def keep(group: Group) -> Sequence[Response]:

@@ -2,6 +2,7 @@
 
 import fcntl
 import json
+import math
 import os
 import re
 import shutil
@@ -153,12 +154,30 @@ class _Jsonl:
         self._file, self._names = file, schema.names
 
     def write(self, rows: Sequence[Row]) -> None:
-        dump = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":")).encode
-        lines = (f"{dump({name: row.get(name) for name in self._names})}\n" for row in rows)
+        lines = (f"{_json({name: row.get(name) for name in self._names})}\n" for row in rows)
         self._file.write("".join(lines).encode("utf-8", "replace"))
 
     def close(self) -> None:
         pass
+
+
+_DUMP = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":"), allow_nan=False).encode
+
+
+def _json(row: Any) -> str:
+    try:
+        return _DUMP(row)
+    except ValueError:  # JSON has no word for it
+        return _DUMP(_finite(row))
+
+
+def _finite(value: Any) -> Any:
+    """The value, with null for numbers that are none or have no end."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Csv:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import subprocess
 import sys
 from contextlib import suppress
@@ -9,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from desk import Desk, environment
@@ -18,7 +20,7 @@ from runs import Said, answers, make_run
 from solver.cli import main
 from solver.errors import ExportError, MachineError, StoreError
 from solver.export import Asked, Exported, export, in_holdout
-from solver.export.writing import appearing
+from solver.export.writing import Split, appearing
 from solver.records import Status
 from solver.store import Store, result_of_row
 
@@ -258,6 +260,8 @@ def test_near_duplicates_go(tmp_path: Path) -> None:
         *(("p0", 0), ("p0", 2)),
         *((f"p{number}", 0) for number in (2, 3, 4, 5)),
     ]
+    equal = export(run, Asked("sft", tmp_path / "equal", dedupe=("problems",), similarity=1.0))
+    assert equal.counts["no near-duplicate problems"][0] == 6
 
 
 def test_without_datasketch_near_duplicates_are_refused_and_the_way_to_it_is_said(
@@ -325,11 +329,27 @@ def test_an_option_that_does_nothing_is_refused(run: Path, tmp_path: Path) -> No
             export(run, wrong)
 
 
+def test_words_that_are_no_utf8_are_a_fault_and_no_traceback(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(ExportError) as told:
+        export(run, Asked("sft", tmp_path / "o", system="caf\udce9", license="\udce9"))
+    assert [fault.where for fault in told.value.faults] == ["--system", "--license"]
+
+
+def test_json_lines_hold_no_number_that_json_has_no_word_for(tmp_path: Path) -> None:
+    schema = pa.schema([("hard", pa.float64())])
+    split = Split(tmp_path / "train", "jsonl", schema)
+    for value in (math.nan, 1.5, -math.inf):
+        split.add({"hard": value})
+    split.close()
+    lines = (tmp_path / "train/part-00000.jsonl").read_text().splitlines()
+    assert lines == ['{"hard":null}', '{"hard":1.5}', '{"hard":null}']
+
+
 def test_what_a_killed_export_left_goes_with_the_next_one(run: Path, tmp_path: Path) -> None:
     code = f"""
 import os, signal
 from pathlib import Path
-from solver.export.writing import appearing
+from solver.export.writing import Split, appearing
 with appearing(Path({str(tmp_path / "o")!r})) as work:
     (work / "part").write_text("half")
     os.kill(os.getpid(), signal.SIGKILL)

@@ -100,6 +100,8 @@ def test_an_empty_run_says_so_without_a_fault(tmp_path: Path) -> None:
     told = solver.stats(make_run(tmp_path / "run", []))
     assert told.headline.problems == 0 and told.curve == [] and told.tokens_per_problem is None
     assert json.loads(json.dumps(told.json()))["headline"]["problems"] == 0
+    opened = solver.open_run(tmp_path / "run")
+    assert opened.results_table(["id"]).num_rows == opened.samples_table().num_rows == 0
 
 
 def test_solutions_of_a_response_that_goes_on_after_the_answer() -> None:
