@@ -15,7 +15,16 @@ from solver.store import RESULTS, Store
 
 ROW = ("id", "problem", "predicted", "reference", "flags", "agreement", "tokens", "valid", "samples")
 """What a row holds, in order. agreement: in percent, -1 without a vote; flags: a sum of FLAGS."""
-FLAGS = {"right": 1, "wrong": 2, "tied": 4, "truncated": 8, "split": 16, "no answer": 32, "failed": 64}
+FLAGS = {
+    "right": 1,
+    "wrong": 2,
+    "tied": 4,
+    "truncated": 8,
+    "split": 16,
+    "no answer": 32,
+    "failed": 64,
+    "abstained": 128,
+}
 SPLIT = 0.5
 """A vote is split when its winner has no more than this share of the valid votes."""
 
@@ -89,6 +98,7 @@ def _line(row: Mapping[str, Any]) -> list[Any]:
         "split": row["agreement"] is not None and row["agreement"] <= SPLIT,
         "no answer": row["status"] == "no_answer",
         "failed": row["status"] == "failed",
+        "abstained": row["status"] == "abstained",
     }
     agreement = -1 if row["agreement"] is None else round(100 * row["agreement"])
     told = [first(row["id"], _ID), first(row["problem"] or "", _HEAD)]

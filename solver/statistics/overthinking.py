@@ -3,9 +3,10 @@ r"""How much of a response comes after its first right answer, and how much of t
 The measures of Chen et al. 2024 ("Do NOT Think That Much for 2+3=?", arXiv 2412.21187), over responses: outcome
 efficiency = mean of s * T1 / T (T: tokens of the response, T1: tokens up to its first right solution, s: whether it has
 one); process efficiency = mean of D / T (D: tokens of solutions that go about it in a new way). A solution ends where
-the response boxes an answer. Where the paper asks a model whether two solutions go the same way, here they do when
-half of their words in threes are common (Jaccard similarity, Broder 1997); tokens within a response are taken by
-characters. So the first measure is the paper's own wherever answers are boxed, the second is an approximation.
+the response boxes an answer; a response that boxes none is one solution, right if its answer is. Where the paper asks a
+model whether two solutions go the same way, here they do when half of their words in threes are common (Jaccard
+similarity, Broder 1997); tokens within a response are taken by characters. So the first measure is the paper's own
+wherever answers are boxed, the second is an approximation.
 """
 
 import itertools
@@ -108,11 +109,11 @@ def overthinking(store: Store, judged: int, samples: int) -> Overthinking:
     for place, (text, tokens, status, _) in responses(store, wanted):
         if status != "ok":  # cut short: how long it would have been is not known
             continue
-        spellings = right[place]
-        parts = solutions(text, spellings)
-        if not parts or not tokens:
+        spellings, is_right = right[place]
+        if not text:
             outcome.add(np.zeros(1))
             continue
+        parts = solutions(text, spellings) or [Solution(0, len(text), is_right)]
         at = next((number for number, part in enumerate(parts) if part.right), None)
         shares = [(part.end - part.begin) / len(text) for part in parts]
         reached = parts[at].end / len(text) if at is not None and at < len(parts) - 1 else 1.0
@@ -133,8 +134,8 @@ def overthinking(store: Store, judged: int, samples: int) -> Overthinking:
     )
 
 
-def _chosen(store: Store, every: int) -> tuple[list[list[int]], list[frozenset[str]]]:
-    """Of each response to look at the hashes of its samples, and the spellings of the right answer."""
+def _chosen(store: Store, every: int) -> tuple[list[list[int]], list[tuple[frozenset[str], bool]]]:
+    """Of each response to look at the hashes of its samples; how the right answer is spelled, and whether its own is."""
     wanted, right = [], []
     for row in store.results(("row_id", "reference", "candidates")):
         known = [one for one in row["candidates"] if one["correct"] is not None and one["keys"]]
@@ -144,5 +145,5 @@ def _chosen(store: Store, every: int) -> tuple[list[list[int]], list[frozenset[s
         keys = [key for one in known for key in one["keys"]]
         hashes = iter(hashes_of([row["row_id"]] * len(keys), keys))
         wanted += [[next(hashes) for _ in one["keys"]] for one in known]
-        right += [spellings] * len(known)
+        right += [(spellings, one["correct"]) for one in known]
     return wanted, right

@@ -126,6 +126,12 @@ def test_overthinking_by_hand(tmp_path: Path) -> None:
     assert (told.first_right, told.solutions, told.redundant) == (50, 1.5, 1)
 
 
+def test_a_response_that_boxes_nothing_is_one_solution_and_overthinks_nothing(tmp_path: Path) -> None:
+    said = [Said("1", 50, "It is 1."), Said("2", 50, "It is 2.")]
+    told = solver.stats(make_run(tmp_path / "run", [Asked(said)])).overthinking
+    assert (told.with_right, told.outcome.value, told.process.value, told.first_right) == (1, 0.5, 1.0, 50)
+
+
 def test_cost_from_what_the_manifest_adds_up(tmp_path: Path) -> None:
     path = make_run(tmp_path / "run", [EASY], total={"seconds": 7200.0, "gpus": 4})
     told = solver.stats(path, price=2.5).cost
