@@ -135,7 +135,7 @@ def overthinking(store: Store, judged: int, samples: int) -> Overthinking:
 
 
 def _chosen(store: Store, every: int) -> tuple[list[list[int]], list[tuple[frozenset[str], bool]]]:
-    """Of each response to look at the hashes of its samples; how the right answer is spelled, and whether its own is."""
+    """Of each response to look at the hashes of its samples; how the right answer is spelled, whether its own is."""
     wanted, right = [], []
     for row in store.results(("row_id", "reference", "candidates")):
         known = [one for one in row["candidates"] if one["correct"] is not None and one["keys"]]
