@@ -98,7 +98,7 @@ def export(run: Path, asked: Asked) -> Exported:
             capped, waiting = sum(one.capped for one in splits), groups.samples - funnel.counts[RUN][1]
             done = Exported(asked.out, asked.format, funnel.counts, counts, labels, capped, waiting)
             texts = stanzas(asked) | {"README.md": card(asked, told, done.counts, done.last())}
-            texts[MARK] = json.dumps(done.json() | {"directory": None}, indent=1) + "\n"
+            texts[MARK] = json.dumps(done.json() | {"directory": None, "license": asked.license}, indent=1) + "\n"
             for name, text in texts.items():
                 (work / name).write_text(text, "utf-8")
     return done
