@@ -17,6 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from importlib.machinery import ModuleSpec
@@ -29,8 +30,21 @@ TORCH = "torch==2.13.0"
 PACKAGES = {
     "trl": [TORCH, "trl"],
     "llamafactory": [TORCH, "llamafactory"],
-    "axolotl": [TORCH, "axolotl"],
+    "axolotl": [TORCH, "pillow"],
 }
+# Installed alone, and then at the versions that it declares only what its data loaders import: all of it takes most of
+# an hour and needs kernels for a GPU.
+BARE = {
+    "axolotl": """transformers datasets trl accelerate peft huggingface_hub tokenizers pydantic pyyaml addict fire
+    colorama einops numba python-dotenv typer art fastcore zstandard typing-extensions packaging axolotl-contribs-lgpl
+    axolotl-contribs-mit kernels posthog"""
+}
+PINS = """
+import importlib.metadata, re, sys
+for one in importlib.metadata.requires(sys.argv[1]):
+    if ";" not in one and re.match(r"[\\w.-]+", one)[0].lower() in sys.argv[2:]:
+        print(one)
+"""
 # Built for CUDA on the package index, so broken beside the CPU torch; only images and sound need them.
 REMOVED = {"llamafactory": ["torchvision", "torchaudio"], "axolotl": ["torchvision", "torchaudio"]}
 CASES: dict[str, tuple[str, dict[str, str]]] = {
@@ -84,6 +98,29 @@ def make_exports(data: Path) -> None:
         print(f"exported {case}: {done.rows['train']} rows", flush=True)
 
 
+def install(python: Path, name: str, limit: int) -> str | None:
+    """Install a trainer; why it could not be, or None."""
+    pip, end = [str(python), "-m", "pip", "install", "-q"], time.monotonic() + limit
+    try:
+        called([*pip, *PACKAGES[name]], end)
+        if name in BARE:
+            called([*pip, "--no-deps", name], end)
+            pins = called([str(python), "-c", PINS, name, *BARE[name].split()], end)
+            called([*pip, *pins.splitlines()], end)
+    except subprocess.TimeoutExpired:
+        return f"not installed within {limit} s"
+    except subprocess.CalledProcessError as error:  # in pip's words
+        why = next((line for line in reversed(error.stderr.splitlines()) if "ERROR" in line.upper()), "pip failed")
+        return f"cannot be installed here: {why.strip()}"
+    return None
+
+
+def called(order: list[str], end: float) -> str:
+    """What a command says, which must be over at `end`."""
+    left = max(1.0, end - time.monotonic())
+    return subprocess.run(order, timeout=left, capture_output=True, text=True, check=True).stdout
+
+
 def run(name: str, env: Path, data: Path, limit: int) -> int | None:
     """Install a trainer where it is not, and check every export in its environment. None: it could not be installed."""
     python = env / "bin" / "python"
@@ -91,15 +128,8 @@ def run(name: str, env: Path, data: Path, limit: int) -> int | None:
     if not python.exists():
         env.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", str(env)], check=True)
-    try:
-        order = [str(python), "-m", "pip", "install", "-q", *PACKAGES[name]]
-        done = subprocess.run(order, timeout=limit, capture_output=True, text=True, check=False)
-    except subprocess.TimeoutExpired:
-        print(f"{name}: not installed within {limit} s: not checked")
-        return None
-    if done.returncode:  # say why, in pip's words
-        why = next((line for line in reversed(done.stderr.splitlines()) if "ERROR" in line.upper()), "pip failed")
-        print(f"{name}: cannot be installed here: {why.strip()}: not checked")
+    if why := install(python, name, limit):
+        print(f"{name}: {why}: not checked")
         return None
     if name in REMOVED:
         subprocess.run([str(python), "-m", "pip", "uninstall", "-q", "-y", *REMOVED[name]], check=False)
@@ -111,6 +141,7 @@ def run(name: str, env: Path, data: Path, limit: int) -> int | None:
         "WANDB_DISABLED": "true",
         "HF_HOME": str(data / name),
     }
+    quiet |= {"DO_NOT_TRACK": "1", "AXOLOTL_DO_NOT_TRACK": "1", "AXOLOTL_LOG_LEVEL": "ERROR", "LOG_LEVEL": "ERROR"}
     order = [str(python), str(Path(__file__).resolve()), "--inside", name, str(data)]
     return subprocess.run(order, env={**os.environ, **quiet}, cwd=data, check=False).returncode
 
@@ -236,6 +267,7 @@ def axolotl(data: Path) -> Checks:
     from axolotl.cli.args import PreprocessCliArgs
     from axolotl.cli.config import load_cfg
     from axolotl.common.datasets import load_datasets, load_preference_datasets
+    from datasets import load_dataset
 
     words = data / "tokenizer"
     tokenizer(words)
@@ -253,6 +285,8 @@ def axolotl(data: Path) -> Checks:
         cfg = load_cfg(str(config))
         read = load_preference_datasets if cfg.rl else load_datasets
         rows = read(cfg=cfg, cli_args=PreprocessCliArgs()).train_dataset
+        there = len(load_dataset("parquet", data_dir=str(data / case / "train"), split="train"))
+        assert len(rows) == there, f"{there} rows became {len(rows)}"
         return f"{len(rows)} rows, columns {', '.join(rows.column_names[:4])}"
 
     for case in ("sft-messages", "sft-sharegpt", "sft-alpaca", "trajectory", "dpo-trl", "simpo-trl"):

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from solver.records import Result, Sample, SampleKey
 from solver.statistics import Statistics, stats
-from solver.store import SAMPLES, Store, result_of_row
+from solver.store import RESULTS, SAMPLES, Store, result_of_row
 
 
 def open_run(path: str | Path) -> "Run":
@@ -50,7 +50,7 @@ class Run:
     def results_table(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The results table in input order, whole in memory; columns: these alone."""
         wanted = None if columns is None else [*dict.fromkeys([*columns, "row"])]
-        batches = list(self._store.result_batches(wanted))
+        batches = list(self._store.result_batches(wanted)) or [pa.RecordBatch.from_pylist([], schema=RESULTS)]
         table = pa.concat_tables([pa.Table.from_batches([batch]) for batch in batches], promote_options="default")
         return (table.sort_by("row") if len(table) else table).select(columns or table.column_names)
 

@@ -93,13 +93,16 @@ def _class(one: dict[str, Any], members: list[dict[str, Any]]) -> str:
 
 
 def _sample(candidate: dict[str, Any], samples: dict[Any, Any], full: bool) -> str:
-    last = candidate["keys"][-1]
-    sample = samples.get((last["path"], last["call"], last["k"]))
-    if sample is None:
+    from solver.strategies.response import beginning, joined
+
+    keys = [(key["path"], key["call"], key["k"]) for key in candidate["keys"]]
+    parts = [samples[key] for key in keys if key in samples]
+    if not parts or len(parts) < len(keys):
         return f"   k={candidate['k']}: its sample is not in the run"
-    text = sample.text if full or len(sample.text) <= WIDTH else f"{sample.text[:WIDTH]} ... (--full shows all)"
+    whole, tokens = joined(parts), sum(one.output_tokens for one in parts[beginning([one.data for one in parts]) :])
+    text = whole if full or len(whole) <= WIDTH else f"{whole[:WIDTH]} ... (--full shows all)"
     body = "\n".join(f"   │ {line}" for line in text.splitlines())
-    return f"   k={candidate['k']}, by {candidate['rule']}, {sample.output_tokens} tokens:\n{body}"
+    return f"   k={candidate['k']}, by {candidate['rule']}, {tokens} tokens:\n{body}"
 
 
 def _silent(candidate: dict[str, Any]) -> str:

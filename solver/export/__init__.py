@@ -25,9 +25,9 @@ import pyarrow as pa
 from solver.export import columns, preference, sft, trajectory
 from solver.export.asked import FORMATS, PAIRS, SHAPES, Asked, check
 from solver.export.card import card, origin
-from solver.export.groups import Group, groups
+from solver.export.groups import Group, Groups
 from solver.export.push import Target, push
-from solver.export.select import Funnel, filters, source
+from solver.export.select import RUN, Funnel, filters, source
 from solver.export.stanzas import stanzas
 from solver.export.writing import Split, appearing
 from solver.store import RESULTS, Store
@@ -35,13 +35,16 @@ from solver.store import RESULTS, Store
 __all__ = ["FORMATS", "PAIRS", "SHAPES", "Asked", "Exported", "Target", "export", "push"]
 
 Rows = Callable[[Group], Iterable[Mapping[str, Any]]]
-MARK = "export.json"
+MARK, WRITTEN = "export.json", "in the rows written"
+CAPPED, WAITING = "rows beyond --per-problem", "samples of problems without a result"
+_OTHERS = ("k", "rejected_k", "wrong_k")  # the responses that a row of a training format is made of
 
 
 @dataclass(frozen=True, slots=True)
 class Exported:
     """What was written. counts: filter -> problems and responses left; rows: of each split; capped: rows beyond
-    `per_problem`, which were left out; labels: of `labels`."""
+    `per_problem`, which were left out; labels: of `labels`; waiting: samples of problems that have no result yet, which
+    no export takes: the run is not complete."""
 
     directory: Path
     format: str
@@ -49,6 +52,7 @@ class Exported:
     rows: Mapping[str, int]
     labels: Mapping[str, int]
     capped: int = 0
+    waiting: int = 0
 
     def json(self) -> dict[str, Any]:
         """Everything, as JSON values."""
@@ -59,18 +63,21 @@ class Exported:
             "filters": counts,
             "rows": dict(self.rows),
         }
-        told["beyond_per_problem"] = self.capped
+        told |= {"beyond_per_problem": self.capped, "samples_without_a_result": self.waiting}
         return told | ({"labels": dict(self.labels)} if self.labels else {})
 
     def lines(self) -> list[str]:
         """Everything, for human eyes."""
-        wide = max(len(name) for name in self.counts) + 2
+        wide = max(len(name) for name in (*self.counts, *self.labels, *self.last())) + 2
         told = [f"  {'':<{wide}}{'problems':>10}{'responses':>12}"]
         told += [f"  {name:<{wide}}{at[0]:>10,}{at[1]:>12,}" for name, at in self.counts.items()]
         told += [f"  {name:<{wide}}{count:>10,}" for name, count in self.labels.items()]
-        if self.capped:
-            told.append(f"  {'rows beyond --per-problem':<{wide}}{'':>10}{self.capped:>12,}")
-        return [*told, *(f"  {f'rows in {split}/':<{wide}}{'':>10}{count:>12,}" for split, count in self.rows.items())]
+        return told + [f"  {name:<{wide}}{'':>10}{count:>12,}" for name, count in self.last().items()]
+
+    def last(self) -> dict[str, int]:
+        """What stands below the filters: rows, and what none of them holds."""
+        left_out = {WAITING: self.waiting, CAPPED: self.capped}
+        return {name: n for name, n in left_out.items() if n} | {f"rows in {name}/": n for name, n in self.rows.items()}
 
 
 def export(run: Path, asked: Asked) -> Exported:
@@ -82,14 +89,16 @@ def export(run: Path, asked: Asked) -> Exported:
     with Store.read(run) as store:
         told = origin(store)
         schema, rows = _writer(asked, store, str(told["model"] or ""))
-        funnel = Funnel(filters(asked, store))
+        funnel = Funnel(filters(asked, store), last=(WRITTEN,) if asked.training else ())
         with appearing(asked.out) as work, _few_collections():
-            splits = _written(asked, funnel.through(groups(store)), (work, schema, rows))
+            groups = Groups(store)
+            splits = _written(asked, funnel, groups, (work, schema, rows))
             labels = _told(splits)
             counts = {split.name: split.split.rows for split in splits}
-            done = Exported(asked.out, asked.format, funnel.counts, counts, labels, sum(one.capped for one in splits))
-            texts = stanzas(asked) | {"README.md": card(asked, told, funnel.counts, counts, done.capped)}
-            texts[MARK] = json.dumps(done.json() | {"directory": None}, indent=1) + "\n"
+            capped, waiting = sum(one.capped for one in splits), groups.samples - funnel.counts[RUN][1]
+            done = Exported(asked.out, asked.format, funnel.counts, counts, labels, capped, waiting)
+            texts = stanzas(asked) | {"README.md": card(asked, told, done.counts, done.last())}
+            texts[MARK] = json.dumps(done.json() | {"directory": None, "license": asked.license}, indent=1) + "\n"
             for name, text in texts.items():
                 (work / name).write_text(text, "utf-8")
     return done
@@ -114,29 +123,34 @@ class _Named:
     capped: int = 0
 
 
-def _written(asked: Asked, kept: Iterator[Group], into: tuple[Path, pa.Schema, Rows]) -> list[_Named]:
+def _written(asked: Asked, funnel: Funnel, groups: Iterable[Group], into: tuple[Path, pa.Schema, Rows]) -> list[_Named]:
     """All rows, each in its split; `train` exists even when it is empty."""
     work, schema, rows = into
     names = ("train", "test") if asked.holdout else ("train",)
     splits = [_Named(name, Split(work / name, asked.files, schema), {}) for name in names]
-    for group in kept:
-        goal = splits[-1] if asked.holdout and in_holdout(group.row_id, asked.holdout) else splits[0]
+    for group in funnel.through(groups):
+        goal = splits[-1] if asked.holdout and in_holdout(group.problem, asked.holdout) else splits[0]
+        used: set[int] = set()
         for number, row in enumerate(rows(group)):
             if asked.per_problem is not None and number >= asked.per_problem:
                 goal.capped += 1
                 continue
             goal.split.add(row)
+            used.update(row[name] for name in _OTHERS if row.get(name) is not None)
             if asked.format == "labels":
                 goal.labels[row["label"]] = goal.labels.get(row["label"], 0) + 1
+        if asked.training:
+            funnel.count(WRITTEN, len(used))
         goal.split.grow(len(group.problem) + sum(len(response.text) for response in group.responses))
     for one in splits:
         one.split.close(always=True)
     return splits
 
 
-def in_holdout(row_id: str, share: float) -> bool:
-    """Whether a problem belongs to the split `test`: by a hash of its row id, so the same in every export."""
-    digest = blake2b(bytes.fromhex(row_id), digest_size=8, person=b"split").digest()
+def in_holdout(problem: str, share: float) -> bool:
+    """Whether a problem belongs to the split `test`: by a hash of its text, so the same in every export and every run,
+    and equal problems are never in both."""
+    digest = blake2b(" ".join(problem.split()).encode(), digest_size=8, person=b"split").digest()
     return int.from_bytes(digest, "big") < share * 2.0**64
 
 

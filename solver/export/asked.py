@@ -1,7 +1,7 @@
 """What is asked of an export: a format, where it goes, what is selected. All of it is checked at once."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from solver.errors import ExportError, Fault, nearest
@@ -13,6 +13,21 @@ SHAPES = ("messages", "sharegpt", "alpaca", "prompt-completion")
 PAIRS = ("right-wrong", "shortest-longest", "fcs", "fcs-reflection", "gds")
 TRAINERS = ("trl", "llamafactory")
 DEDUPE = ("exact", "near", "problems")
+_SHOWN_AS = {
+    "benchmarks": "--decontaminate",
+    "files": "--as",
+    "trainer": "--for",
+    "tokens": "--min-tokens, --max-tokens",
+}
+_LABELLING = ("hinted", "keep_truncated", "system", "reasoning")
+_IDLE: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("sft", *PREFERENCES), ("reflection",)),
+    "openr1": ("reflection", "keep_truncated", "per_problem"),
+    "openmathreasoning": ("reflection", "system"),
+    "table": ("reflection", *_LABELLING),
+    "labels": ("reflection", *_LABELLING, "labels", "per_problem", "pass_rate", "tokens", "balance", "dedupe"),
+}
+"""Options that do nothing in a format."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +82,7 @@ class Asked:
 
 def check(asked: Asked) -> None:
     """Raises ExportError with every fault."""
-    faults = [*_words(asked), *_numbers(asked), *_together(asked), *_place(asked.out)]
+    faults = [*_words(asked), *_texts(asked), *_numbers(asked), *_together(asked), *_idle(asked), *_place(asked.out)]
     if faults:
         raise ExportError(faults)
 
@@ -92,6 +107,16 @@ def _words(asked: Asked) -> Iterator[Fault]:
         yield Fault(
             "--balance", f"`{asked.balance}` is not known", nearest(str(asked.balance), ("labels", "difficulty"))
         )
+
+
+def _texts(asked: Asked) -> Iterator[Fault]:
+    """What a shell hands over of bytes that are no UTF-8 can stand in no file."""
+    told = {"--system": asked.system, "--reflection": asked.reflection, "--license": asked.license}
+    for where, text in told.items():
+        try:
+            (text or "").encode()
+        except UnicodeEncodeError:
+            yield Fault(where, "is not text in UTF-8", "Write it in UTF-8")
 
 
 def _numbers(asked: Asked) -> Iterator[Fault]:
@@ -131,8 +156,25 @@ def _together(asked: Asked) -> Iterator[Fault]:
         yield Fault("--balance", "`labels` is of `kto` alone", "Take `difficulty`, or leave it out")
     if asked.reasoning == "field" and (asked.shape in ("sharegpt", "alpaca") or asked.trainer == "llamafactory"):
         yield Fault("--reasoning", "this shape has no field for it", "Take `inline` or `none`")
+    elif asked.reasoning == "field" and asked.format in ("trajectory", "openr1", "openmathreasoning"):
+        yield Fault("--reasoning", f"`{asked.format}` has no field for it", "Take `inline` or `none`")
     if asked.benchmarks and asked.format == "labels":
         yield Fault("--decontaminate", "`labels` has a row for every row of the input", "Leave it out")
+
+
+def _idle(asked: Asked) -> Iterator[Fault]:
+    """What was asked for and would do nothing: better said than found out from the data."""
+    idle = {name: f"does nothing for `{asked.format}`" for name in _IDLE.get(asked.format, ())}
+    if asked.labels == "verified" and asked.format != "labels":
+        idle |= dict.fromkeys(("min_agreement", "min_margin"), "is of votes, and `--labels verified` asks none")
+    if not {"near", "problems"} & {*asked.dedupe}:
+        idle["similarity"] = "is of `--dedupe near` and `--dedupe problems` alone"
+    if not asked.benchmarks:
+        idle["ngram"] = "is of `--decontaminate` alone"
+    for field in fields(asked):
+        if field.name in idle and getattr(asked, field.name) != field.default:
+            where = _SHOWN_AS.get(field.name, f"--{field.name.replace('_', '-')}")
+            yield Fault(where, idle[field.name], "Leave it out")
 
 
 def _place(out: Path) -> Iterator[Fault]:

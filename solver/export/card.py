@@ -51,14 +51,13 @@ class _Unset(dict[str, str]):
         return self[name]
 
 
-def card(asked: Asked, told: Mapping[str, Any], counts: Counts, rows: Mapping[str, int], capped: int) -> str:
-    """README.md, with the header that `datasets` and both hubs read. capped: rows beyond `per_problem`."""
-    files = [{"split": split, "path": f"{split}/*.{asked.files}"} for split in rows]
+def card(asked: Asked, told: Mapping[str, Any], counts: Counts, last: Mapping[str, int]) -> str:
+    """README.md, with the header that `datasets` and both hubs read. last: what stands below the filters, by name."""
+    splits = ("train", "test") if asked.holdout else ("train",)
+    files = [{"split": split, "path": f"{split}/*.{asked.files}"} for split in splits]
     head: dict[str, Any] = {"license": asked.license} if asked.license else {}
     head |= {"configs": [{"config_name": "default", "data_files": files}], "tags": ["solver", asked.format]}
     chain = "\n".join(f"| {name} | {count[0]:,} | {count[1]:,} |" for name, count in counts.items())
-    left_out = {"rows beyond `--per-problem`": capped} if capped else {}
-    last = left_out | {f"rows written: {split}": count for split, count in rows.items()}
     written = "\n".join(f"| {name} | | {count:,} |" for name, count in last.items())
     return f"""---
 {yaml.safe_dump(head, sort_keys=False, allow_unicode=True)}---

@@ -68,6 +68,7 @@ _RESPONSE = [
     ("reasoning_end", pa.int64()),
     ("label_source", pa.string()),
 ]
+_SILENT = {"failed": "no response", "abstained": "the strategy abstained", "wants_more": "the rule wants more samples"}
 _LABEL = [("label", pa.string()), ("label_source", pa.string()), ("why", pa.string())]
 
 
@@ -133,12 +134,16 @@ def table_schema(extra: pa.Schema) -> pa.Schema:
 
 
 def table_rows(group: Group, asked: Asked, schema: pa.Schema) -> Iterator[Row]:
-    """A row per sample of any status, candidates first; a problem without samples has one row all the same."""
+    """A row per sample of any status, candidates first; a problem without samples has one row all the same.
+
+    The row of a candidate made of several samples is that of its last one, but its text is the whole response.
+    """
     head = {name: group.row.get(name) for name, _ in _PROBLEM} | {"predicted_correct": group.row["correct"]}
     own = len(_PROBLEM) + len(_RESPONSE)
     tail = dict(zip(schema.names[own:], group.columns.values(), strict=True))
     for one in group.responses:
-        said = {"output_tokens": one.tokens, "label_source": source(group, asked)}
+        told = source(group, asked) if one.candidate else None
+        said = {"output_tokens": one.own_tokens, "label_source": told}
         fields = {name: getattr(one, name) for name, _ in _RESPONSE if name not in said}
         yield {**head, **fields, **said, **tail}
     if not group.responses:
@@ -161,8 +166,8 @@ def labels_rows(group: Group, asked: Asked, schema: pa.Schema) -> Iterator[Row]:
 
 def _why(group: Group, asked: Asked) -> str:
     row = group.row
-    if row["predicted"] is None:
-        return "no answer"
+    if row["status"] in _SILENT or row["predicted"] is None:
+        return _SILENT.get(row["status"], "no answer")
     if row["tie"]:
         return "tie"
     return "agreement" if (row["agreement"] or 0) < asked.min_agreement else "margin"

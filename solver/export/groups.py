@@ -10,20 +10,24 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from solver.statistics.headline import HELPED
-from solver.store import RESULTS, Store
+from solver.store import RESULTS, Store, own_data
 from solver.store.gather import Problems, Samples
+from solver.strategies.response import beginning, together
 
 CHUNK_PROBLEMS = 512
 CHUNK_TOKENS = 4 * 2**20  # about 16 MB of text
 _OWN = frozenset(RESULTS.names)
-_SAMPLE = ("path", "call", "k", "text", "status", "finish_reason", "output_tokens", "mean_logprob", "seed")
+_FIELDS = ("path", "call", "k", "text", "status", "finish_reason", "output_tokens", "mean_logprob", "seed")
+_SAMPLE = (*_FIELDS, "data")  # which says how the samples of one response hang together
 
 
 class Response(NamedTuple):
-    """One sample of a problem, or a candidate made of several.
+    """One sample of a problem; the last one of a candidate stands for the candidate.
 
-    text: whole, the samples of a candidate one after another; reasoning_end: where its reasoning ends, None: it has
-    none; candidate: whether it votes at all (a probe does not); label: True for right, False for wrong, None before
+    text: of a candidate the whole response, with the samples that its last one goes on from and the cues between them
+    (strategies/response.py); tokens: output tokens of the samples that the text is made of; own_tokens: of this
+    sample alone; reasoning_end: where the reasoning ends in the text, None: it has none; candidate: whether it is a
+    full response (a probe, a critique or a first draft is not); label: True for right, False for wrong, None before
     somebody said (select.py).
     """
 
@@ -32,9 +36,10 @@ class Response(NamedTuple):
     text: str
     status: str
     finish_reason: str | None
-    tokens: int
+    own_tokens: int
     mean_logprob: float | None
     seed: int
+    tokens: int
     candidate: bool = False
     answer: str | None = None
     class_id: int | None = None
@@ -45,8 +50,8 @@ class Response(NamedTuple):
 
     @property
     def truncated(self) -> bool:
-        """Whether it was cut short."""
-        return self.status == "truncated"
+        """Whether it was cut short. A candidate may end in a sample that was, and be whole: its marks know."""
+        return "truncated" in self.marks if self.candidate else self.status == "truncated"
 
     @property
     def usable(self) -> bool:
@@ -90,14 +95,21 @@ class Group:
         return None
 
 
-def groups(store: Store) -> Iterator[Group]:
-    """Every problem of the run that has a result, with all its samples that stand. Raises StoreError."""
-    problems = Problems(store)
-    samples = problems.samples(_SAMPLE)
-    for table in problems.chunks(CHUNK_PROBLEMS):
-        rows = _result_rows(table)
-        for part in _parts(rows):
-            yield from _joined(part, samples)
+class Groups:
+    """Every problem of a run that has a result, with all its samples that stand. Raises StoreError.
+
+    samples: of the whole run, those of problems without a result too.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._problems = Problems(store)
+        self._samples = self._problems.samples(_SAMPLE)
+        self.samples = len(self._samples)
+
+    def __iter__(self) -> Iterator[Group]:
+        for table in self._problems.chunks(CHUNK_PROBLEMS):
+            for part in _parts(_result_rows(table)):
+                yield from _joined(part, self._samples)
 
 
 def _result_rows(table: pa.Table) -> list[dict[str, Any]]:
@@ -154,14 +166,13 @@ def _joined(rows: Sequence[dict[str, Any]], samples: Samples) -> Iterator[Group]
 def _group(row: dict[str, Any], said: Sequence[tuple[Any, ...]]) -> Group:
     candidates = row.pop("candidates")
     by_key = {one[:3]: one for one in said}
-    responses = []
-    for keys, k, answer, class_id, correct, marks, end in candidates:
-        parts = [by_key.pop(key) for key in keys if key in by_key]
-        if len(parts) == len(keys) and parts:
-            fields = (answer, class_id, correct, tuple(marks), end)
-            responses.append(_candidate(parts, k, fields))
+    responses, ends = [], set()
+    for keys, k, *fields in candidates:
+        if keys and all(key in by_key for key in keys):
+            responses.append(_candidate([by_key[key] for key in keys], k, fields))
+            ends.add(keys[-1])
     responses.sort(key=lambda response: response.k)
-    others = [Response(one[0], one[2], *one[3:]) for one in by_key.values()]
+    others = [_sample(one) for key, one in by_key.items() if key not in ends]
     judged = [c[4] for c in candidates if c[4] is not None and not set(HELPED) & set(c[5])]
     rate = sum(judged) / len(judged) if judged else None
     own = {name: value for name, value in row.items() if name in _OWN}
@@ -169,12 +180,19 @@ def _group(row: dict[str, Any], said: Sequence[tuple[Any, ...]]) -> Group:
     return Group(own, rest, rate, [*responses, *others])
 
 
-def _candidate(parts: Sequence[tuple[Any, ...]], k: int, fields: tuple[Any, ...]) -> Response:
-    """One response; where it was made of several samples, their texts follow each other."""
-    last, (answer, class_id, correct, marks, end) = parts[-1], fields
-    path, _, _, text, status, reason, tokens, logprob, seed = last
+def _sample(one: Sequence[Any]) -> Response:
+    path, _, k, text, status, reason, tokens, logprob, seed, _ = one
+    return Response(path, k, text, status, reason, tokens, logprob, seed, tokens)
+
+
+def _candidate(parts: Sequence[tuple[Any, ...]], k: int, fields: Sequence[Any]) -> Response:
+    """The response that the last of these samples ends."""
+    path, _, _, text, status, reason, own, logprob, seed, _ = parts[-1]
+    answer, class_id, correct, marks, end = fields
+    tokens = own
     if len(parts) > 1:
-        before = "".join(part[3] for part in parts[:-1])
-        end = None if end is None else end + len(before)
-        text, tokens = before + text, sum(part[6] for part in parts)
-    return Response(path, k, text, status, reason, tokens, logprob, seed, True, answer, class_id, correct, marks, end)
+        data = [own_data(part[-1]) for part in parts]
+        text = together([(part[3], one) for part, one in zip(parts, data, strict=True)])
+        tokens = sum(part[6] for part in parts[beginning(data) :])
+    told = (answer, class_id, correct, tuple(marks), end)
+    return Response(path, k, text, status, reason, own, logprob, seed, tokens, True, *told)

@@ -38,14 +38,16 @@ def pair_schema(asked: Asked) -> pa.Schema:
 
 
 def pair_rows(group: Group, asked: Asked) -> Iterator[Row]:
-    """A row per pair; the facts are those of the chosen response."""
+    """A row per pair; the facts are those of the chosen response, the tokens of one that was cut are not known."""
     for better, worse in _pairs(group, asked):
         chosen, rejected = reply(better, asked), reply(worse, asked)
         if asked.trainer == "llamafactory":
             own: Row = {"conversations": prompt(group, asked), "chosen": chosen, "rejected": rejected}
         else:
             own = {"prompt": prompt(group, asked), "chosen": [chosen], "rejected": [rejected]}
-        more = {"pairs": asked.pairs, "rejected_k": worse.k, "rejected_answer": worse.answer}
+        more: Row = {"pairs": asked.pairs, "rejected_k": worse.k, "rejected_answer": worse.answer}
+        if all(better is not one for one in group.responses):
+            more["output_tokens"] = None
         yield {**own, **facts_of(group, better), **more}
 
 
@@ -118,8 +120,11 @@ def _kept(text: str, parts: Sequence[Solution], first: int, pairs: str) -> list[
 
 
 def _cut(response: Response, kept: Sequence[Solution]) -> Response:
-    """The response with these solutions alone. Cut within its reasoning, it says after it what it said."""
+    """The response with these solutions alone; itself where they are all of it. Cut within its reasoning, it says after
+    it what it said."""
     text, end = "".join(response.text[part.begin : part.end] for part in kept), response.reasoning_end
+    if text == response.text:
+        return response
     if end is None or kept[-1].end >= end:
         shift = 0 if end is None else end - _dropped(kept, end)
         return response._replace(text=text, reasoning_end=shift or None)

@@ -3,6 +3,7 @@
 The token comes from the environment alone (HF_TOKEN; MODELSCOPE_API_TOKEN) and is never said or written.
 """
 
+import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from solver.errors import ExportError, Fault, MachineError, SolverError
 from solver.redact import redact
 
+_NOTES = ".ms_upload_cache*"  # modelscope's own, left in the directory, to go on from
 HUBS = {"hf": "HF_TOKEN", "modelscope": "MODELSCOPE_API_TOKEN"}
 
 
@@ -63,7 +65,8 @@ def _to_hugging_face(directory: Path, name: str, token: str, public: bool) -> st
         raise MachineError("this needs the package `huggingface_hub`: pip install huggingface_hub") from error
     api = HfApi(token=token)
     address = api.create_repo(name, repo_type="dataset", private=not public, exist_ok=True)
-    api.upload_folder(repo_id=name, repo_type="dataset", folder_path=str(directory), commit_message="solver export")
+    sent = {"repo_type": "dataset", "folder_path": str(directory), "commit_message": "solver export"}
+    api.upload_folder(repo_id=name, **sent, ignore_patterns=[_NOTES])
     return str(address)
 
 
@@ -71,9 +74,14 @@ def _to_modelscope(directory: Path, name: str, token: str, public: bool) -> str:
     from modelscope.hub.api import HubApi
 
     api = HubApi(token=token)
-    visibility = "public" if public else "private"
-    api.create_repo(name, token=token, repo_type="dataset", visibility=visibility, exist_ok=True)
+    how = {"visibility": "public" if public else "private", "license": _license(directory)}
+    api.create_repo(name, token=token, repo_type="dataset", exist_ok=True, **how)
     api.upload_folder(
         repo_id=name, folder_path=str(directory), repo_type="dataset", token=token, commit_message="solver export"
     )
     return f"modelscope:{name}"
+
+
+def _license(directory: Path) -> str:
+    """What the export was given; modelscope would say Apache-2.0 of data that nobody has licensed."""
+    return str(json.loads((directory / "export.json").read_text("utf-8")).get("license") or "other")

@@ -17,6 +17,7 @@ from solver.statistics.headline import HELPED, marked, mask
 from solver.store import Store
 
 QUARTERS = 4
+RUN = "in the run"
 
 Keep = Callable[[Group], Sequence[Response]]
 
@@ -31,28 +32,30 @@ class Filter(NamedTuple):
 class Funnel:
     """Filters and what each left: name -> problems with a response, responses."""
 
-    def __init__(self, filters: Sequence[Filter]) -> None:
+    def __init__(self, filters: Sequence[Filter], last: Sequence[str] = ()) -> None:
+        """last: names that somebody else counts, after the filters."""
         self._filters = filters
-        self.counts = {name: [0, 0] for name in ("in the run", *(one.name for one in filters))}
+        self.counts = {name: [0, 0] for name in (RUN, *(one.name for one in filters), *last)}
 
     def through(self, groups: Iterable[Group]) -> Iterator[Group]:
         """The problems that have a response left; without any filter, those without one too."""
         for group in groups:
-            self._count("in the run", group)
+            self.count(RUN, len(group.responses))
             left = group
             for one in self._filters:
                 kept = one.keep(left)
                 left = labelled(left, kept)
                 if not kept:
                     break
-                self._count(one.name, left)
+                self.count(one.name, len(kept))
             else:
                 yield left
 
-    def _count(self, name: str, group: Group) -> None:
+    def count(self, name: str, responses: int) -> None:
+        """One more problem that has so many responses left; none is no problem."""
         count = self.counts[name]
-        count[0] += 1
-        count[1] += len(group.responses)
+        count[0] += bool(responses) or name == RUN
+        count[1] += responses
 
 
 def labelled(group: Group, responses: Sequence[Response]) -> Group:
@@ -67,7 +70,7 @@ def filters(asked: Asked, store: Store) -> list[Filter]:
     chain = [Filter("candidates with a text", _said)] if asked.format != "table" else []
     if not asked.hinted and asked.format != "table":
         chain.append(Filter("not helped by a hint", lambda g: [r for r in g.responses if not set(HELPED) & {*r.marks}]))
-    if asked.training and not asked.keep_truncated:
+    if (asked.training or asked.format == "openmathreasoning") and not asked.keep_truncated:
         chain.append(Filter("not truncated", lambda g: [r for r in g.responses if not r.truncated]))
     chain += _limits(asked, store)
     if asked.format != "table":
@@ -114,7 +117,7 @@ def _limits(asked: Asked, store: Store) -> Iterator[Filter]:
         limits = _limits_of_quarters(store, asked)
 
         def balanced(group: Group) -> Sequence[Response]:
-            if group.pass_rate is None:
+            if group.pass_rate is None or not _useful(group.pass_rate, asked):
                 return ()
             return group.responses if group.row_id <= limits[_quarter(group.pass_rate)] else ()
 
@@ -133,7 +136,7 @@ def _quarter(rate: float) -> int:
 def _limits_of_quarters(store: Store, asked: Asked) -> list[str]:
     """For each quarter of the pass rate the greatest row id that is taken, so that as many come of each that has any.
 
-    Row ids are hashes, so this is a fixed random choice. Problems without a right answer count for no training.
+    Row ids are hashes, so this is a fixed random choice. Problems that the format cannot use do not count.
     """
     found: list[list[str]] = [[] for _ in range(QUARTERS)]
     least, most = asked.pass_rate
@@ -147,10 +150,17 @@ def _limits_of_quarters(store: Store, asked: Asked) -> list[str]:
         sizes = np.bincount(of, weights=judged, minlength=batch.num_rows)
         rates = np.bincount(of, weights=right, minlength=batch.num_rows) / np.maximum(sizes, 1)
         for row_id, rate, size in zip(batch.column("row_id").to_pylist(), rates.tolist(), sizes.tolist(), strict=True):
-            if size and least <= rate <= most and (rate > 0 or not asked.training):
+            if size and least <= rate <= most and _useful(rate, asked):
                 found[_quarter(rate)].append(row_id)
     each = min((len(ids) for ids in found if ids), default=0)
     return [sorted(ids)[each - 1] if ids and each else "" for ids in found]
+
+
+def _useful(rate: float, asked: Asked) -> bool:
+    """Whether a problem with this share of right responses can give the format a row."""
+    if asked.format in ("dpo", "simpo") and asked.pairs == "right-wrong":
+        return 0 < rate < 1
+    return rate > 0 or asked.format in ("kto", "table")
 
 
 def _telling(asked: Asked) -> Keep:
@@ -193,14 +203,14 @@ def _helped_to(response: Response, right: str | None) -> bool | None:
 
 def source(group: Group, asked: Asked) -> str | None:
     """`verified`, `voted` or None: what labels of this problem can rest on."""
-    if asked.labels != "voted" and any(r.correct is not None for r in group.responses):
+    if asked.labels != "voted" and group.pass_rate is not None:
         return "verified"
     return "voted" if asked.labels != "verified" and decided(group, asked) else None
 
 
 def decided(group: Group, asked: Asked) -> bool:
-    """Whether the vote is clear enough: no tie, agreement and margin reached."""
+    """Whether the vote is clear enough: cast for good, no tie, agreement and margin reached."""
     row = group.row
-    if row["predicted"] is None or row["tie"]:
+    if row["status"] != "ok" or row["predicted"] is None or row["tie"]:
         return False
     return bool((row["agreement"] or 0) >= asked.min_agreement and (row["margin"] or 0) >= asked.min_margin)

@@ -2,8 +2,8 @@
 
 exact: a response that says what an earlier one of an equal problem says, spaces apart. near: a response like an earlier
 one of its problem, by MinHash (Broder 1997) over words in fives. problems: a problem like an earlier one, by MinHash
-and locality-sensitive hashing over words in threes. A benchmark's problem is recognized by n words in a row; in Chinese
-every character counts as a word.
+and locality-sensitive hashing over words in threes. Signs are words there: "12 + 7" is not "12 - 7". A benchmark's
+problem is recognized by n words in a row, whatever signs stand between them. A Chinese character is a word.
 
 Memory: exact some 60 bytes a response, problems some 3 KB a problem; the others none to speak of.
 """
@@ -21,6 +21,7 @@ from solver.problems import InputSpec
 
 PERMUTATIONS = 128
 _WORD = re.compile(r"[^\W\d_\u3400-\u9fff]+|\d+|[\u3400-\u9fff]")
+_WORD_OR_SIGN = re.compile(rf"{_WORD.pattern}|[^\w\s]")
 Keep = Callable[[Group], Sequence[Response]]
 
 
@@ -73,7 +74,8 @@ def _new_problems(similarity: float) -> Keep:
     made = _minhash()
     from datasketch import MinHashLSH
 
-    known = MinHashLSH(threshold=similarity, num_perm=PERMUTATIONS)
+    # What it proposes is compared below, so it may propose too much, and must not overlook what is just similar enough.
+    known = MinHashLSH(threshold=min(similarity, 0.9), num_perm=PERMUTATIONS, weights=(0.1, 0.9))
     marks: dict[str, Any] = {}
 
     def keep(group: Group) -> Sequence[Response]:
@@ -98,7 +100,7 @@ def _minhash() -> Callable[[str, int], Any]:
     empty = MinHash(num_perm=PERMUTATIONS, hashfunc=zlib.crc32)
 
     def made(text: str, together: int) -> Any:
-        words = _WORD.findall(text.lower())
+        words = _WORD_OR_SIGN.findall(text.lower()) or [text]
         pieces = {" ".join(words[at : at + together]) for at in range(max(1, len(words) - together + 1))}
         mark = empty.copy()
         mark.update_batch([piece.encode() for piece in pieces])

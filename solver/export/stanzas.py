@@ -22,9 +22,7 @@ def stanzas(asked: Asked) -> dict[str, str]:
         entry = {NAME: {"file_name": "train", **factory}}
         made["dataset_info.json"] = json.dumps(entry, indent=2) + "\n"
     if (axolotl := _axolotl(asked)) is not None:
-        kind = "parquet" if asked.files == "parquet" else "json"
-        data = {"path": ".", "data_files": [f"train/*.{asked.files}"], "ds_type": kind, **axolotl}
-        made["axolotl.yaml"] = _yaml({**_axolotl_head(asked), "datasets": [data]})
+        made["axolotl.yaml"] = _yaml({**_axolotl_head(asked), "datasets": [{**_axolotl_place(asked), **axolotl}]})
     if (trl := _trl(asked)) is not None:
         made["trl.yaml"] = _yaml(trl)
     return made
@@ -57,6 +55,14 @@ def _llamafactory_preference(asked: Asked) -> dict[str, Any]:
 
 def _axolotl_head(asked: Asked) -> dict[str, Any]:
     return {"rl": "dpo" if asked.format == "dpo" else asked.format} if asked.format in PREFERENCES else {}
+
+
+def _axolotl_place(asked: Asked) -> dict[str, Any]:
+    """Where the rows are. Its preference datasets have no `ds_type`, and named files would be read as JSON."""
+    if asked.format in PREFERENCES:
+        return {"path": ".", "split": "train"}
+    kind = "parquet" if asked.files == "parquet" else "json"
+    return {"path": ".", "data_files": [f"train/*.{asked.files}"], "ds_type": kind}
 
 
 def _axolotl(asked: Asked) -> dict[str, Any] | None:

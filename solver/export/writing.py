@@ -1,12 +1,14 @@
 """Rows -> parquet, jsonl or csv files of a directory that appears whole or not at all."""
 
+import fcntl
 import json
+import math
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
@@ -26,11 +28,14 @@ Row = Mapping[str, Any]
 
 @contextmanager
 def appearing(out: Path) -> Iterator[Path]:
-    """A hidden directory beside `out` to write in; in the end it is `out`, or after an error gone."""
+    """A hidden directory beside `out` to write in; in the end it is `out`, or after an error gone.
+
+    What a killed export has left there is removed first: a lock that ends with its process tells it from a live one.
+    """
     goal = out.resolve()
-    work = goal.with_name(f".{goal.name}.exporting-{uuid.uuid4().hex[:8]}")
     with disk_errors("write", goal):
-        work.mkdir()
+        _sweep(goal)
+        work, lock = _made(goal)
         try:
             yield work
             for folder in {path.parent for path in work.rglob("*")} | {work}:
@@ -40,6 +45,39 @@ def appearing(out: Path) -> Iterator[Path]:
         except BaseException:
             shutil.rmtree(work, ignore_errors=True)
             raise
+        finally:
+            os.close(lock)
+
+
+def _made(goal: Path) -> tuple[Path, int]:
+    """A new directory and its lock."""
+    while True:
+        work = goal.with_name(f"{_prefix(goal)}{uuid.uuid4().hex[:8]}")
+        work.mkdir()
+        with suppress(FileNotFoundError):  # swept away by another export before it was locked
+            lock = os.open(work, os.O_RDONLY | os.O_DIRECTORY)
+            with suppress(OSError):  # a filesystem without locks: nobody sweeps there either
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            if work.exists():
+                return work, lock
+            os.close(lock)
+
+
+def _sweep(goal: Path) -> None:
+    """Remove the directories of exports to the same place whose processes are no more."""
+    for left in goal.parent.iterdir():
+        if left.name.startswith(_prefix(goal)) and left.is_dir() and not left.is_symlink():
+            with suppress(OSError):  # held by a live export, of somebody else, or gone
+                lock = os.open(left, os.O_RDONLY | os.O_DIRECTORY)
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(left, ignore_errors=True)
+                finally:
+                    os.close(lock)
+
+
+def _prefix(goal: Path) -> str:
+    return f".{goal.name}.exporting-"
 
 
 class _File(Protocol):
@@ -116,12 +154,30 @@ class _Jsonl:
         self._file, self._names = file, schema.names
 
     def write(self, rows: Sequence[Row]) -> None:
-        dump = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":")).encode
-        lines = (f"{dump({name: row.get(name) for name in self._names})}\n" for row in rows)
+        lines = (f"{_json({name: row.get(name) for name in self._names})}\n" for row in rows)
         self._file.write("".join(lines).encode("utf-8", "replace"))
 
     def close(self) -> None:
         pass
+
+
+_DUMP = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":"), allow_nan=False).encode
+
+
+def _json(row: Any) -> str:
+    try:
+        return _DUMP(row)
+    except ValueError:  # JSON has no word for it
+        return _DUMP(_finite(row))
+
+
+def _finite(value: Any) -> Any:
+    """The value, with null for numbers that are none or have no end."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 class _Csv:

@@ -9,12 +9,22 @@ from typing import Any
 
 import numpy as np
 
-from solver.report.samples import Shown, Wanted, hashes_of
+from solver.report.samples import Shown, Wanted
+from solver.statistics.responses import hashes_of
 from solver.store import RESULTS, Store
 
 ROW = ("id", "problem", "predicted", "reference", "flags", "agreement", "tokens", "valid", "samples")
 """What a row holds, in order. agreement: in percent, -1 without a vote; flags: a sum of FLAGS."""
-FLAGS = {"right": 1, "wrong": 2, "tied": 4, "truncated": 8, "split": 16, "no answer": 32, "failed": 64}
+FLAGS = {
+    "right": 1,
+    "wrong": 2,
+    "tied": 4,
+    "truncated": 8,
+    "split": 16,
+    "no answer": 32,
+    "failed": 64,
+    "abstained": 128,
+}
 SPLIT = 0.5
 """A vote is split when its winner has no more than this share of the valid votes."""
 
@@ -24,7 +34,8 @@ _SPELLINGS, _CLASSES = 4, 24
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A class of answers, or (answer None) the candidates that do not vote; sample: key hash of the one shown."""
+    """A class of answers, or (answer None) the candidates that do not vote; sample: which of the wanted responses is
+    shown, -1 for none."""
 
     answer: str | None
     votes: int
@@ -55,7 +66,7 @@ class Listing:
 
     rows: list[list[Any]]
     opened: list[Opened]
-    wanted: Wanted
+    wanted: list[Wanted]
     total: int
 
 
@@ -64,12 +75,12 @@ def listing(store: Store, most: int) -> Listing:
     numbers = [batch.column("row").to_numpy() for batch in store.result_batches(("row",))]
     order = np.sort(np.concatenate(numbers)) if numbers else np.empty(0, dtype=np.int64)
     last = int(order[min(most, len(order)) - 1]) if len(order) and most else -1
-    read, ends = [], dict[int, int]()
+    read, wanted = [], list[Wanted]()
     for row in _rows(store, last):
-        parts, more = _parts(row, ends)
+        parts, more = _parts(row, wanted)
         read.append((row["row"], _line(row), Opened(*_head(row), parts, more)))
     read.sort(key=lambda one: one[0])
-    return Listing([line for _, line, _ in read], [opened for *_, opened in read], Wanted.of(ends), len(order))
+    return Listing([line for _, line, _ in read], [opened for *_, opened in read], wanted, len(order))
 
 
 def _rows(store: Store, last: int) -> Iterator[dict[str, Any]]:
@@ -87,6 +98,7 @@ def _line(row: Mapping[str, Any]) -> list[Any]:
         "split": row["agreement"] is not None and row["agreement"] <= SPLIT,
         "no answer": row["status"] == "no_answer",
         "failed": row["status"] == "failed",
+        "abstained": row["status"] == "abstained",
     }
     agreement = -1 if row["agreement"] is None else round(100 * row["agreement"])
     told = [first(row["id"], _ID), first(row["problem"] or "", _HEAD)]
@@ -104,8 +116,8 @@ def first(text: str, length: int) -> str:
     return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
-def _parts(row: Mapping[str, Any], ends: dict[int, int]) -> tuple[list[Part], int]:
-    """The classes of a problem, and those without a vote; into `ends` goes what the chosen samples need."""
+def _parts(row: Mapping[str, Any], wanted: list[Wanted]) -> tuple[list[Part], int]:
+    """The classes of a problem, and those without a vote; to `wanted` goes what is to be shown of them."""
     by_class: dict[int | None, list[Mapping[str, Any]]] = {}
     for candidate in row["candidates"]:
         by_class.setdefault(candidate["class_id"], []).append(candidate)
@@ -116,18 +128,17 @@ def _parts(row: Mapping[str, Any], ends: dict[int, int]) -> tuple[list[Part], in
             parts.append((one["answer"], one["votes"], one["weight"], spellings, members))
     if silent := by_class.get(None):
         parts.append((None, 0, 0.0, [], silent))
-    chosen = [members[0] for *_, members in parts]
-    held = [one for one in chosen if one["keys"]]
-    hashes = iter(hashes_of([row["row_id"]] * len(held), [one["keys"][-1] for one in held]))
+    keys = [key for *_, members in parts for key in members[0]["keys"]]
+    hashes = iter(hashes_of([row["row_id"]] * len(keys), keys))
     out = []
-    for (answer, votes, weight, spellings, members), one in zip(parts, chosen, strict=True):
-        sample = next(hashes) if one["keys"] else 0
-        if one["keys"]:  # of a candidate made of several samples the last is shown, and its reasoning is not told apart
-            ends[sample] = -1 if len(one["keys"]) > 1 or one["reasoning_end"] is None else one["reasoning_end"]
+    for answer, votes, weight, spellings, members in parts:
+        one, place = members[0], -1
+        if one["keys"]:
+            place = len(wanted)
+            wanted.append(Wanted([next(hashes) for _ in one["keys"]], one["reasoning_end"] or 0))
         told = None if answer is None else first(answer, 4 * _ANSWER)
         voters = [_voter(member) for member in members[:64]]
-        k, rule = one["k"], one["rule"]
-        out.append(Part(told, votes, weight, one["correct"], spellings, voters, k, rule, sample))
+        out.append(Part(told, votes, weight, one["correct"], spellings, voters, one["k"], one["rule"], place))
     return out, max(0, len(row["classes"]) - _CLASSES)
 
 

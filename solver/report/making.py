@@ -82,7 +82,7 @@ def _write(store: Store, out: Path | None, price: float | None, max_mb: float, c
     target, tmp = _place(store, out)
     budget = max(0, int(max_mb * 1e6) - _SHELL)
     listed = listing(store, budget // 2 // _ROW_BYTES)
-    found = len(listed.wanted.hashes)
+    found = len(listed.wanted)
     length = min(cut, max(160, _RATIO * budget // max(found, 1)))
     shown = texts(store, listed.wanted, length)
     packed = pack(listed, shown, budget, length)

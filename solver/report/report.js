@@ -7,8 +7,9 @@
     right: "the vote is right", wrong: "the vote is not right, or there is none", tied: "another class weighed the same",
     truncated: "at least one sample was cut off", split: "the winner has at most half of the valid votes",
     "no answer": "no sample has a gradable answer", failed: "no response at all",
+    abstained: "a vote was cast, but the strategy kept silent",
   };
-  const EXCLUDE = { right: ["wrong", "no answer", "failed"], wrong: ["right"], "no answer": ["right"], failed: ["right"] };
+  const EXCLUDE = { right: ["wrong", "no answer", "failed"], wrong: ["right"], "no answer": ["right"], failed: ["right"], abstained: ["right", "wrong"] };
   const state = { page: 0, filters: new Set(), words: [], order: "input", hits: [] };
   const find = (id) => document.getElementById(id);
   const body = document.querySelector("#table tbody");
@@ -55,6 +56,7 @@
   const verdict = (flags) => {
     const is = (name) => flags & FACTS.flags[name];
     const [sign, word, kind] = is("failed") ? ["✕", "failed", "wrong"] : is("no answer") ? ["○", "no answer", "none"]
+      : is("abstained") ? ["○", "abstained", "none"]
       : is("right") ? ["✓", "right", "right"] : is("wrong") ? ["✗", "wrong", "wrong"] : ["·", "not judged", "none"];
     const node = el("span", `verdict ${kind}`, `${sign} ${word}`);
     return is("tied") ? el("span", "", node, el("span", "id", "tied")) : node;
@@ -177,7 +179,7 @@
   };
   for (const [name, bit] of Object.entries(FACTS.flags)) {
     const count = ROWS.reduce((sum, row) => sum + Boolean(row[FLAGGED] & bit), 0);
-    if (!count && name === "failed") continue;
+    if (!count && ["failed", "abstained"].includes(name)) continue;
     const button = el("button", "", name, el("span", "of", number(count)));
     button.type = "button";
     button.title = TOLD[name];

@@ -9,7 +9,7 @@ from solver import engine
 from solver.job import Job
 from solver.progress import Counters, duration
 from solver.redact import redact
-from solver.statistics import COLUMNS, Stats, summarize, told
+from solver.statistics import COLUMNS, Stats, least_of, summarize, told
 from solver.store import InputRows, Store
 
 
@@ -43,7 +43,7 @@ class Summary:
 def finish(store: Store, job: Job, counters: Counters, seconds: float, current: InputRows) -> Summary:
     """Settle the results table, write manifest and card, and count. Raises StoreError or MachineError."""
     store.finish(_facts(job, counters, seconds, store.summary), current)
-    stats = summarize(store.result_batches(COLUMNS))
+    stats = summarize(store.result_batches(COLUMNS), least_of(store))
     return Summary(store.path, stats, counters.problems, counters.samples, counters.output_tokens, seconds)
 
 

@@ -3,7 +3,8 @@
 Reads candidates and votes only, one arrow batch at a time; needs no engine. pass@1 is the mean over problems
 of the share of right candidates (the unbiased estimator of Chen et al. 2021, arXiv 2107.03374, at k = 1); its
 interval treats problems, not samples, as the unit. A candidate without a gradable answer is wrong; one that was
-helped (marked `hinted`) does not count.
+helped (marked `hinted`) does not count. Where a rule may stop early, how many candidates a problem has depends on how
+they came out, and pass@1 is taken over the first few alone, which are drawn in any case.
 """
 
 from collections.abc import Iterable, Sequence
@@ -65,14 +66,18 @@ COLUMNS = (
     "tie",
     "output_tokens",
     "status",
+    "candidates.list.element.k",
     "candidates.list.element.correct",
     "candidates.list.element.marks",
 )
 """The columns of the results table that `summarize` reads."""
 
 
-def summarize(batches: Iterable[pa.RecordBatch]) -> Stats:
-    """Headline numbers over batches of the results table (`COLUMNS` suffice)."""
+def summarize(batches: Iterable[pa.RecordBatch], least: int | None = None) -> Stats:
+    """Headline numbers over batches of the results table (`COLUMNS` suffice).
+
+    least: samples that every problem draws whatever comes out; None where nothing stops early.
+    """
     counts = dict.fromkeys(("ok", "abstained", "no_answer", "failed", "wants_more"), 0)
     totals = dict.fromkeys(("n_samples", "n_valid", "n_truncated", "output_tokens", "tie"), 0)
     rates, agreements, right, ungradable, silent = Moments(), Moments(), 0, 0, 0
@@ -84,7 +89,7 @@ def summarize(batches: Iterable[pa.RecordBatch]) -> Stats:
             totals[name] += int(batch.column(name).to_numpy(zero_copy_only=False).sum())
         agreements.add(batch.column("agreement").drop_null().to_numpy())
         asked = mask(batch.column("reference").is_valid()) & (status != "wants_more")
-        candidates, judged, correct = _judged(batch.column("candidates"))
+        candidates, judged, correct = _judged(batch.column("candidates"), least)
         unknown = asked & (candidates > 0) & (judged == 0)
         counted = asked & ~unknown
         rates.add(correct[counted] / np.maximum(judged[counted], 1))
@@ -111,12 +116,17 @@ def summarize(batches: Iterable[pa.RecordBatch]) -> Stats:
     )
 
 
-def _judged(candidates: pa.ListArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """For each row: how many candidates, how many that are right or wrong, how many that are right."""
+def _judged(
+    candidates: pa.ListArray, least: int | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """For each row: how many candidates, how many that are right or wrong, how many that are right; of the first
+    `least` alone."""
     rows = len(candidates)
     of_row = candidates.value_parent_indices().to_numpy()
     flat = candidates.flatten()
     own, correct = ~marked(flat.field("marks"), HELPED), flat.field("correct")
+    if least is not None:
+        own &= flat.field("k").to_numpy() < least
     known, right = of_row[own & mask(correct.is_valid())], of_row[own & mask(correct.fill_null(False))]
     return tuple(np.bincount(some, minlength=rows) for some in (of_row[own], known, right))  # type: ignore[return-value]
 

@@ -107,9 +107,14 @@ BANDS: Sequence[tuple[str, float, float]] = (
 """Difficulty bands by pass rate: name, low (excluded), high (included)."""
 
 
-def pass_rates(answers: Answers) -> F64:
-    """Share of right candidates of each problem; 0 where it has none, NaN where it is not judged."""
-    rates = answers.per_problem(answers.right) / np.maximum(answers.counts, 1)
+def pass_rates(answers: Answers, least: int | None = None) -> F64:
+    """Share of right candidates of each problem, of the first `least` alone where a rule may stop early; 0 where it has
+    none, NaN where it is not judged."""
+    right, counts = answers.right, answers.counts
+    if least is not None:
+        places = np.arange(len(right)) - np.repeat(answers.first[:-1], counts)
+        right, counts = right & (places < least), np.minimum(counts, least)
+    rates = answers.per_problem(right) / np.maximum(counts, 1)
     return np.where(answers.judged, rates, np.nan)
 
 

@@ -3,14 +3,15 @@ r"""How much of a response comes after its first right answer, and how much of t
 The measures of Chen et al. 2024 ("Do NOT Think That Much for 2+3=?", arXiv 2412.21187), over responses: outcome
 efficiency = mean of s * T1 / T (T: tokens of the response, T1: tokens up to its first right solution, s: whether it has
 one); process efficiency = mean of D / T (D: tokens of solutions that go about it in a new way). A solution ends where
-the response boxes an answer. Where the paper asks a model whether two solutions go the same way, here they do when
-half of their words in threes are common (Jaccard similarity, Broder 1997); tokens within a response are taken by
-characters. So the first measure is the paper's own wherever answers are boxed, the second is an approximation.
+the response boxes an answer; a response that boxes none is one solution, right if its answer is. Where the paper asks a
+model whether two solutions go the same way, here they do when half of their words in threes are common (Jaccard
+similarity, Broder 1997); tokens within a response are taken by characters. So the first measure is the paper's own
+wherever answers are boxed, the second is an approximation.
 """
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ import numpy as np
 from solver import answers as rules
 from solver.answers.boxes import last_box
 from solver.statistics.intervals import NOTHING, Moments, Share
+from solver.statistics.responses import hashes_of, responses
 from solver.store import Store
 
 MOST = 20_000
@@ -65,7 +67,7 @@ def solutions(text: str, right: Iterable[str]) -> list[Solution]:
 
     right: spellings of the right answer.
     """
-    text = text[:_LONGEST]
+    whole, text = len(text), text[:_LONGEST]
     spelled = set(right)
     keys = {rules.key(one) for one in spelled} - {None}
     found: list[Solution] = []
@@ -75,7 +77,7 @@ def solutions(text: str, right: Iterable[str]) -> list[Solution]:
         if box is not None and box.end > 0:
             right_one = box.content in spelled or rules.key(box.content) in keys
             found.append(Solution(found[-1].end if found else 0, start + box.end, right_one))
-    return [*found[:-1], replace(found[-1], end=len(text))] if found else []
+    return [*found[:-1], replace(found[-1], end=whole)] if found else []
 
 
 def new_ways(text: str, parts: Sequence[Solution]) -> list[bool]:
@@ -102,14 +104,16 @@ def overthinking(store: Store, judged: int, samples: int) -> Overthinking:
     candidates; both may be 0."""
     if not judged or not samples:
         return NONE
-    every = max(1, samples // MOST)
-    right = _right_spellings(store, every)
+    wanted, right = _chosen(store, max(1, samples // MOST))
     outcome, process, first, numbers, redundant = Moments(), Moments(), Moments(), Moments(), Moments()
-    for text, tokens, spellings in _responses(store, right):
-        parts = solutions(text, spellings)
-        if not parts or not tokens:
+    for place, (text, tokens, status, _) in responses(store, wanted):
+        if status != "ok":  # cut short: how long it would have been is not known
+            continue
+        spellings, is_right = right[place]
+        if not text:
             outcome.add(np.zeros(1))
             continue
+        parts = solutions(text, spellings) or [Solution(0, len(text), is_right)]
         at = next((number for number, part in enumerate(parts) if part.right), None)
         shares = [(part.end - part.begin) / len(text) for part in parts]
         reached = parts[at].end / len(text) if at is not None and at < len(parts) - 1 else 1.0
@@ -130,25 +134,16 @@ def overthinking(store: Store, judged: int, samples: int) -> Overthinking:
     )
 
 
-def _right_spellings(store: Store, every: int) -> Mapping[str, tuple[frozenset[str], frozenset[tuple[str, int, int]]]]:
-    """Of each problem looked at, by row id: the spellings of its right answer, and the keys of its candidates."""
-    columns = ("row_id", "reference", "candidates")
-    told = {}
-    for row in store.results(columns):
-        known = [one for one in row["candidates"] if one["correct"] is not None and len(one["keys"]) == 1]
+def _chosen(store: Store, every: int) -> tuple[list[list[int]], list[tuple[frozenset[str], bool]]]:
+    """Of each response to look at the hashes of its samples; how the right answer is spelled, whether its own is."""
+    wanted, right = [], []
+    for row in store.results(("row_id", "reference", "candidates")):
+        known = [one for one in row["candidates"] if one["correct"] is not None and one["keys"]]
         if not known or int(row["row_id"][:8], 16) % every:
             continue
         spellings = frozenset(one["answer"] for one in known if one["correct"]) | {row["reference"]}
-        keys = frozenset((key["path"], key["call"], key["k"]) for one in known for key in one["keys"])
-        told[row["row_id"]] = (spellings, keys)
-    return told
-
-
-def _responses(store: Store, right: Mapping[str, Any]) -> Iterator[tuple[str, int, frozenset[str]]]:
-    """Text, output tokens and right spellings of each response that was not cut short."""
-    for batch in store.sample_batches(("row_id", "path", "call", "k", "text", "status", "output_tokens")):
-        wanted = [name in right for name in batch.column("row_id").to_pylist()]
-        for row in batch.filter(wanted).to_pylist():
-            spellings, keys = right[row["row_id"]]
-            if row["status"] == "ok" and (row["path"], row["call"], row["k"]) in keys:
-                yield row["text"], row["output_tokens"], spellings
+        keys = [key for one in known for key in one["keys"]]
+        hashes = iter(hashes_of([row["row_id"]] * len(keys), keys))
+        wanted += [[next(hashes) for _ in one["keys"]] for one in known]
+        right += [(spellings, one["correct"]) for one in known]
+    return wanted, right

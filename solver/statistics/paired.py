@@ -16,9 +16,11 @@ from typing import Any
 import numpy as np
 
 from solver.errors import StoreError
+from solver.statistics.headline import Mask
 from solver.statistics.intervals import Estimate, Share, bootstrap, estimate, share
 from solver.statistics.measures import pass_rates
 from solver.statistics.reading import F64, I64, Answers, read
+from solver.statistics.whole import least_of
 from solver.store import Store
 
 
@@ -90,16 +92,16 @@ def compare(runs: Sequence[str | Path]) -> Comparison:
     names, sides = [], []
     for path in runs:
         with Store.read(Path(path)) as store:
-            sides.append((read(store), _ids(store), _texts(store)))
+            answers = read(store)
+            sides.append((answers, pass_rates(answers, least_of(store)), _ids(store), _texts(store)))
             names.append(str((store.summary or {}).get("name", store.path.resolve().name)))
     if len(set(names)) < len(names):
         names = [str(path) for path in runs]
-    by, rows = _shared([ids for _, ids, _ in sides], [texts for _, _, texts in sides])
+    by, rows = _shared([ids for *_, ids, _ in sides], [texts for *_, texts in sides])
     if not len(rows[0]):
         raise StoreError("the runs share no problem: neither a row id nor the text of a problem is in all of them")
-    answers = [side for side, _, _ in sides]
-    judged = np.logical_and.reduce([one.judged[at] for one, at in zip(answers, rows, strict=True)])
-    columns = [_columns(one, at, judged) for one, at in zip(answers, rows, strict=True)]
+    judged = np.logical_and.reduce([one.judged[at] for (one, *_), at in zip(sides, rows, strict=True)])
+    columns = [_columns(one, rates, at, judged) for (one, rates, *_), at in zip(sides, rows, strict=True)]
     told = [_side(name, column) for name, column in zip(names, columns, strict=True)]
     differences = [_difference(name, columns[0], column) for name, column in zip(names[1:], columns[1:], strict=True)]
     return Comparison(len(rows[0]), int(judged.sum()), by, told, differences)
@@ -138,10 +140,10 @@ def _common(names: Sequence[list[str]]) -> tuple[list[Mapping[str, int]], list[s
     return places, sorted(set(places[0]).intersection(*places[1:]), key=lambda name: places[0][name])
 
 
-def _columns(answers: Answers, rows: I64, judged: F64) -> F64:
+def _columns(answers: Answers, rates: F64, rows: I64, judged: Mask) -> F64:
     """Majority, pass@1, agreement and tokens of each shared problem; NaN where not judged. Shape (problems, 4)."""
     right = np.where(judged, answers.correct[rows].astype(np.float64), np.nan)
-    rates = np.where(judged, pass_rates(answers)[rows], np.nan)
+    rates = np.where(judged, rates[rows], np.nan)
     return np.stack([right, rates, answers.agreement[rows], answers.tokens[rows].astype(np.float64)], axis=1)
 
 

@@ -72,8 +72,8 @@ def stats(run: Store | str | Path, *, price: float | None = None, texts: bool = 
 
 
 def _stats(store: Store, price: float | None, texts: bool) -> Statistics:
-    top, answers = summarize(store.result_batches(headline.COLUMNS)), read(store)
     least = least_of(store)
+    top, answers = summarize(store.result_batches(headline.COLUMNS), least), read(store)
     early = least is not None
     problems, right = len(answers.row), int((answers.correct & answers.judged).sum())
     total, judged = int(answers.tokens.sum()), int(answers.tokens[answers.judged].sum())

@@ -45,7 +45,7 @@ from solver.store.index import InputRows, answers, chosen
 from solver.store.lock import holder
 from solver.store.manifest import fingerprint_faults
 from solver.store.shards import CorruptShardError
-from solver.store.tables import RESULTS, SAMPLES, result_of_row, results_schema
+from solver.store.tables import RESULTS, SAMPLES, own_data, result_of_row, results_schema
 from solver.store.writer import Writer
 
 __all__ = [
@@ -59,6 +59,7 @@ __all__ = [
     "chosen",
     "fingerprint_faults",
     "holder",
+    "own_data",
     "result_of_row",
     "results_schema",
 ]

@@ -126,6 +126,14 @@ def _sample(row: dict[str, Any]) -> Sample:
     return Sample(key=key, status=Status(row.pop("status")), **row)
 
 
+def own_data(data: str | None) -> str | None:
+    """What a strategy or an engine had kept in `data`, where a row of the samples table has it wrapped."""
+    if data is None or not data.startswith(_WRAPPED):
+        return data
+    own: str | None = json.loads(data)[_EXACT]["data"]
+    return own
+
+
 def _keep_exact(columns: dict[str, list[Any]], index: int) -> None:
     """Replace what one row cannot store and keep the originals in its `data`."""
     row = {name: columns[name][index] for name in _TEXTS}

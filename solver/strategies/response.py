@@ -60,13 +60,20 @@ def _told(data: str | None) -> dict[str, Any]:
 
 def joined(samples: Sequence[Sample]) -> str:
     """The text of the response that the last sample ends: its own, and those that it goes on from."""
+    return together([(sample.text, sample.data) for sample in samples])
+
+
+def together(parts: Sequence[tuple[str, str | None]]) -> str:
+    """The same from the text and `data` of each sample, as the samples table has them."""
     text = ""
-    for number, sample in enumerate(samples):
-        lead = lead_of(sample)
-        text = sample.text if lead is None else text + lead + sample.text
-        if number < len(samples) - 1:
-            text = text.rstrip(BROKEN)
+    for said, data in parts[beginning([data for _, data in parts]) :]:
+        text = text.rstrip(BROKEN) + _told(data).get(KEY, "") + said
     return text
+
+
+def beginning(data: Sequence[str | None]) -> int:
+    """The place of the sample that the text of the response begins with: those before it were only talked about."""
+    return max((place for place, one in enumerate(data) if KEY not in _told(one)), default=0)
 
 
 def extracted(

@@ -120,7 +120,8 @@ def test_stanzas_name_columns_that_are_there(run: Path, tmp_path: Path) -> None:
         export(run, Asked(name, out, **how))
         if (out / "axolotl.yaml").exists():
             (one,) = yaml.safe_load((out / "axolotl.yaml").read_text())["datasets"]
-            assert list(out.glob(one["data_files"][0]))
+            assert list(out.glob(one.get("data_files", ["train/*.parquet"])[0]))
+            assert ("ds_type" in one) is ("data_files" in one), "its preference datasets know no ds_type"
         assert (out / "axolotl.yaml").exists() or (out / "dataset_info.json").exists() or (out / "trl.yaml").exists()
 
 

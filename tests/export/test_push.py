@@ -65,6 +65,7 @@ def test_an_export_goes_up_whole_and_private(
 def test_modelscope_and_public(data: Path, sent: list[tuple[Any, ...]]) -> None:
     push(data, Target.read("modelscope:me/maths"), public=True)
     assert sent[1][2]["visibility"] == "public" and sent[2][0] == "upload"
+    assert sent[1][2]["license"] == "other", "nobody has given the data a license, least of all modelscope"
     push(data, Target.read("modelscope:me/maths"))
     assert sent[4][2]["visibility"] == "private"
 

@@ -11,11 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from desk import Desk
 from runs import Asked, Said, answers, make_run
 
 from solver.cli import cli
 from solver.errors import SolverError, StoreError
 from solver.report import svg, write_report
+from solver.report.listing import FLAGS
 from solver.report.packing import in_script
 from solver.report.samples import Shown, shorter
 from solver.store import Store, publish
@@ -46,6 +48,16 @@ def test_the_command_writes_a_page_with_the_numbers(run: Path) -> None:
         assert f"<h2>{heading}</h2>" in page
     assert "&lt;b&gt;a run&lt;/b&gt;" in page and "<b>a run" not in page
     assert not list((run / "_solver" / "tmp").iterdir())
+
+
+def test_a_strategy_that_kept_silent_is_seen_in_the_table(desk: Desk) -> None:
+    strategy = {"name": "abstain", "below": 0.9}
+    desk.lay([{"problem": f"{n}?", "answer": "1"} for n in range(9)], ["\\boxed{1}", "\\boxed{2}"], strategy=strategy)
+    desk.run()
+    page = write_report(desk.out).path.read_text("utf-8")
+    rows = json.loads(page.split('id="rows">')[1].split("</script>")[0])
+    silent = [row for row in rows if row[4] & FLAGS["abstained"]]
+    assert silent and all(row[2] is None and not row[4] & (FLAGS["right"] | FLAGS["wrong"]) for row in silent)
 
 
 def test_the_page_allows_its_own_script_and_style_and_nothing_else(run: Path) -> None:

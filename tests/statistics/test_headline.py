@@ -24,7 +24,7 @@ def row(*correct: bool | None, reference: str | None = "1", **fields: Any) -> di
         "tie": False,
         "output_tokens": 10 * len(correct),
         "status": "ok",
-        "candidates": [{"correct": one, "marks": []} for one in correct],
+        "candidates": [{"k": k, "correct": one, "marks": []} for k, one in enumerate(correct)],
     }
     return given | fields
 

@@ -78,6 +78,15 @@ def test_where_a_rule_may_stop_early_only_what_is_always_drawn_counts(
     assert "only the first 2 samples" in str(told)
 
 
+def test_pass_at_1_of_a_run_that_stops_early_counts_only_what_is_drawn_in_any_case(tmp_path: Path) -> None:
+    """Were all counted, problems that went on because their first samples disagreed would pull it their way."""
+    job = "strategy: {name: self-consistency, stop: {rule: esc, window: 2}}\nsampling: {n: 4}\n"
+    run = make_run(tmp_path / "run", [answers("1", "1"), answers("2", "1", "1", "1")], job=job)
+    told = solver.stats(run)
+    assert told.least == 2 and told.headline.pass_at_1.value == told.curve[0].pass_at.value == 0.75
+    assert solver.compare([run, run]).sides[1].pass_at_1.value == 0.75
+
+
 def test_no_references_no_accuracy_but_everything_else(tmp_path: Path) -> None:
     told = solver.stats(
         make_run(tmp_path / "run", [answers("1", "2", reference=None), answers("3", "3", reference=None)])
@@ -91,6 +100,8 @@ def test_an_empty_run_says_so_without_a_fault(tmp_path: Path) -> None:
     told = solver.stats(make_run(tmp_path / "run", []))
     assert told.headline.problems == 0 and told.curve == [] and told.tokens_per_problem is None
     assert json.loads(json.dumps(told.json()))["headline"]["problems"] == 0
+    opened = solver.open_run(tmp_path / "run")
+    assert opened.results_table(["id"]).num_rows == opened.samples_table().num_rows == 0
 
 
 def test_solutions_of_a_response_that_goes_on_after_the_answer() -> None:
@@ -113,6 +124,12 @@ def test_overthinking_by_hand(tmp_path: Path) -> None:
     assert told.outcome.value == pytest.approx((0.5 + 0) / 2), "T1 is half of T; a wrong response counts 0"
     assert told.process.value == pytest.approx((0.5 + 1) / 2), "the second solution says the same again"
     assert (told.first_right, told.solutions, told.redundant) == (50, 1.5, 1)
+
+
+def test_a_response_that_boxes_nothing_is_one_solution_and_overthinks_nothing(tmp_path: Path) -> None:
+    said = [Said("1", 50, "It is 1."), Said("2", 50, "It is 2.")]
+    told = solver.stats(make_run(tmp_path / "run", [Asked(said)])).overthinking
+    assert (told.with_right, told.outcome.value, told.process.value, told.first_right) == (1, 0.5, 1.0, 50)
 
 
 def test_cost_from_what_the_manifest_adds_up(tmp_path: Path) -> None:
