@@ -64,8 +64,7 @@ def _problem(store: Any, wanted: str, full: bool, as_json: bool) -> int:
 
 
 def _head(row: dict[str, Any]) -> str:
-    unknown = "abstained" if row["status"] == "abstained" else "no reference"
-    verdict = {True: "right", False: "wrong", None: unknown}[row["correct"]]
+    verdict = {True: "right", False: "wrong", None: _unjudged(row)}[row["correct"]]
     share = (
         "" if row["agreement"] is None else f" ({row['votes']} of {row['n_valid']} valid votes{', tie' * row['tie']})"
     )
@@ -81,6 +80,13 @@ def _head(row: dict[str, Any]) -> str:
             f"status     {row['status']}",
         ]
     )
+
+
+def _unjudged(row: dict[str, Any]) -> str:
+    """Why a result is neither right nor wrong."""
+    if row["status"] in ("abstained", "wants_more"):
+        return {"abstained": "abstained", "wants_more": "not decided"}[row["status"]]
+    return "no reference" if row["reference"] is None else "its reference cannot be graded"
 
 
 def _class(one: dict[str, Any], members: list[dict[str, Any]]) -> str:
