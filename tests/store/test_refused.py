@@ -47,7 +47,7 @@ def test_a_read_only_file_system_is_told_before_an_engine_is_loaded(
         told = str(refused.value)
         assert str(disk / "run") in told and "file system is read-only" in told and "ount it writable or set" in told
         assert refused.value.exit_code == 4
-        with pytest.raises(MachineError, match="the file system is read-only; mount it writable or set another"):
+        with pytest.raises(MachineError, match="the file system is read-only; mount it writable or choose another"):
             Store.create_or_open(disk / "run")  # by those who do not look first
         call("mount", "-o", "remount,rw", disk)
         assert not begun or Store.read(disk / "run").summary is None  # readable, and nothing happened
