@@ -83,6 +83,17 @@ def test_missing_rights_and_impossible_places_end_in_one_line(desk: Desk) -> Non
         assert str(desk.home / place.split("/")[0]) in told.stderr and "Set another output.dir" in told.stderr
 
 
+def test_who_may_only_read_a_run_may_compact_it_elsewhere(desk: Desk) -> None:
+    desk.lay(ROWS, REPLIES).run()
+    (desk.out / "_solver/lock").chmod(0o444)
+    desk.out.chmod(0o555)
+    try:
+        told = powerless(desk, "compact", "out", "new")
+    finally:
+        desk.out.chmod(0o755)
+    assert (told.returncode, told.stderr) == (0, "") and told.stdout.startswith("new: 4 samples and 1 results")
+
+
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
 def test_a_file_system_without_locks_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
     """Who is let in without a lock may destroy the other's run; who is told "in use" waits for nobody."""
