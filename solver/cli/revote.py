@@ -7,7 +7,7 @@ import click
 
 from solver.cli.plain import say, tell
 from solver.cli.run import json_option, override_option
-from solver.cli.words import words
+from solver.cli.words import line, words
 
 
 @click.command()
@@ -25,4 +25,6 @@ def revote(run: str, overrides: tuple[str, ...], as_json: bool) -> int:
 
     summary = revote_run(Path(run).resolve(), overrides, command=words("revote", run, overrides), say=say)
     tell(json.dumps(summary.json()) if as_json else "\n".join(lines(summary)))
+    if summary.stats.wants_more and not as_json:
+        tell(f"\nnext: {line('run', f'{run}/job.yaml')}  draws the samples that are wanted")
     return summary.exit_code

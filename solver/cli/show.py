@@ -49,7 +49,10 @@ def _problem(store: Any, wanted: str, full: bool, as_json: bool) -> int:
         raise click.UsageError(f"no result with the id or row id `{wanted}` in {store.path}")
     samples = {(s.key.path, s.key.call, s.key.k): s for s in store.samples_of(bytes.fromhex(row["row_id"])).values()}
     if as_json:
-        texts = [{"path": p, "k": k, "status": s.status, "text": s.text} for (p, _, k), s in samples.items()]
+        texts = [
+            {"path": p, "k": k, "status": s.status, "text": s.text, "error": s.error}
+            for (p, _, k), s in samples.items()
+        ]
         tell(json.dumps({"result": row, "samples": texts}, default=str))
         return 0
     tell(_head(row))
@@ -60,12 +63,13 @@ def _problem(store: Any, wanted: str, full: bool, as_json: bool) -> int:
     rest = [c for c in row["candidates"] if c["class_id"] is None]
     if rest:
         tell(f"\nwithout a vote: {', '.join(_silent(c) for c in rest)}")
+    for why in _errors(samples):
+        tell(why)
     return 0
 
 
 def _head(row: dict[str, Any]) -> str:
-    unknown = "abstained" if row["status"] == "abstained" else "no reference"
-    verdict = {True: "right", False: "wrong", None: unknown}[row["correct"]]
+    verdict = {True: "right", False: "wrong", None: _unjudged(row)}[row["correct"]]
     share = (
         "" if row["agreement"] is None else f" ({row['votes']} of {row['n_valid']} valid votes{', tie' * row['tie']})"
     )
@@ -81,6 +85,13 @@ def _head(row: dict[str, Any]) -> str:
             f"status     {row['status']}",
         ]
     )
+
+
+def _unjudged(row: dict[str, Any]) -> str:
+    """Why a result is neither right nor wrong."""
+    if row["status"] in ("abstained", "wants_more"):
+        return {"abstained": "abstained", "wants_more": "not decided"}[row["status"]]
+    return "no reference" if row["reference"] is None else "its reference cannot be graded"
 
 
 def _class(one: dict[str, Any], members: list[dict[str, Any]]) -> str:
@@ -103,6 +114,15 @@ def _sample(candidate: dict[str, Any], samples: dict[Any, Any], full: bool) -> s
     text = whole if full or len(whole) <= WIDTH else f"{whole[:WIDTH]} ... (--full shows all)"
     body = "\n".join(f"   │ {line}" for line in text.splitlines())
     return f"   k={candidate['k']}, by {candidate['rule']}, {tokens} tokens:\n{body}"
+
+
+def _errors(samples: dict[Any, Any]) -> list[str]:
+    """What went wrong, and with which samples; those of the path `problem` say why it could not be asked at all."""
+    told: dict[str, list[str]] = {}
+    for (path, _, k), sample in sorted(samples.items()):
+        if sample.error is not None:
+            told.setdefault(f"{sample.status}: {sample.error}", []).extend([f"k={k}"] * (path != "problem"))
+    return [f"\n{', '.join(ks)}{'  ' * bool(ks)}{why}" for why, ks in told.items()]
 
 
 def _silent(candidate: dict[str, Any]) -> str:

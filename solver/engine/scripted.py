@@ -167,7 +167,8 @@ def _replies(path: str | None) -> list[str] | dict[str, list[str]]:
     try:
         loaded = json.loads(Path(path).read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise JobError([Fault("engine.replies", f"cannot read {path}: {error}")]) from error
+        why = error.strerror if isinstance(error, OSError) else error
+        raise JobError([Fault("engine.replies", f"cannot read {path}: {why}")]) from error
     lists = list(loaded.values()) if isinstance(loaded, dict) else [loaded]
     if not all(isinstance(texts, list) and texts and all(isinstance(t, str) for t in texts) for texts in lists):
         fix = "Write a list of texts, or an object from a problem's text to such a list"

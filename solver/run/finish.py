@@ -70,7 +70,9 @@ def _facts(job: Job, counters: Counters, seconds: float, before: Mapping[str, An
 
 
 def _model(job: Job) -> str:
-    """The model as it may be passed around: no path of this machine, nothing that the environment told."""
+    """Who answered, as it may be passed around: no path of this machine, nothing that the environment told."""
+    if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
+        return f"{job.engine['kind']} replies"
     source = job.unexpanded.get(("model", "source"), job.model.source)
     return Path(source).name if job.model.source.startswith("/") else source
 

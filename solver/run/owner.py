@@ -70,9 +70,8 @@ class Owner:
         wanted = owed(self._decisions, self._store.done_rows)
         self._counters.done_before = len(wanted) - int(wanted.sum())
         self._tell()
-        if self._counters.done_before or (self._store.epoch or 1) > 1:
-            more = f"{int(wanted.sum()):,} to do" if wanted.any() else "nothing to generate"
-            self._say(f"resuming {shown(self._store.path)}: {self._counters.done_before:,} problems done, {more}")
+        if words := self._opening(int(wanted.sum())):
+            self._say(words)
         free = look_at(self._store.path).free
         if not self._revote and (warning := short_of_room(self._job, int(wanted.sum()), free)):
             self._say(warning)
@@ -85,6 +84,18 @@ class Owner:
         if lost := self._asked.survey.rows - summary.stats.problems:
             raise StoreError(f"{lost:,} problems have lost their results: {' '.join(self._store.notes)}. {self._mend}")
         return summary
+
+    def _opening(self, to_do: int) -> str:
+        """What there is to do, in words; nothing where a run begins."""
+        done, where = self._counters.done_before, shown(self._store.path)
+        if self._revote and to_do:
+            rest = f"; {done:,} are decided by these rules already" if done else ""
+            return f"deciding {to_do:,} of {done + to_do:,} problems anew from the samples of {where}{rest}"
+        if self._revote:
+            return f"{where}: all {done:,} problems are decided by these rules already"
+        if not done and (self._store.epoch or 1) == 1:
+            return ""
+        return f"resuming {where}: {done:,} problems done, {f'{to_do:,} to do' if to_do else 'nothing to generate'}"
 
     def _tell(self) -> None:
         """Say what was found damaged or half done since the last time."""

@@ -10,7 +10,6 @@ Everything is built in a hidden directory beside the new one, `.NAME.compacting`
 that directory, and the next `compact` to the same name empties and uses it. Texts pass a row group at a time.
 """
 
-import errno
 import fcntl
 import json
 import os
@@ -67,22 +66,23 @@ def compact(run: Path, new: Path, job: Job | None = None, *, shard_bytes: int = 
 
 @contextmanager
 def _unowned(old: Layout) -> Iterator[None]:
-    """Keep owners out of a run without writing there: it may lie on a full disk, or on one that nobody can write to.
+    """Keep owners out of a run without writing there: it may be another user's, lie on a full disk, or on one that
+    nobody can write to. A shared lock does, and takes no more than the right to read.
 
     Raises LockedError, MachineError on a file system that has no locks.
     """
-    try:
-        descriptor = os.open(old.state / "lock", os.O_RDWR | os.O_NOFOLLOW)
-    except OSError as error:
-        if error.errno in (errno.EROFS, errno.ENOENT):  # nobody can own it, or nobody ever did
-            yield
-            return
-        with disk_errors("lock", old.state / "lock"):
-            raise
+    with disk_errors("lock", old.state / "lock"):
+        try:
+            descriptor = os.open(old.state / "lock", os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:  # nobody ever owned it
+            descriptor = None
+    if descriptor is None:
+        yield
+        return
     try:
         with disk_errors("lock", old.state / "lock"):
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise LockedError(holder(old.run) or f"{old.run} is in use. Wait for it, or stop it") from None
         yield

@@ -30,10 +30,10 @@ _FULL = {
     errno.ENOSPC: "the disk is full; free space on it",
     errno.EDQUOT: "the quota is used up; free space, or have the quota raised",
 }
-_RIGHTS = "this user lacks the right; change the permissions, or set another `output.dir`"
+_RIGHTS = "this user lacks the right; change the permissions, or choose another directory"
 _FILES = "too many files are open; raise the limit (`ulimit -n`)"
 _MACHINE = {
-    errno.EROFS: "the file system is read-only; mount it writable or set another `output.dir`",
+    errno.EROFS: "the file system is read-only; mount it writable or choose another directory",
     errno.EACCES: _RIGHTS,
     errno.EPERM: _RIGHTS,
     errno.EIO: "the disk fails; look at the system's log, and go on from a copy of the run on a sound disk",

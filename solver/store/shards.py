@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from solver.errors import StoreError
-from solver.store.publish import publish
+from solver.store.publish import disk_errors, publish
 
 GROUP_ROWS = 256
 GROUP_BYTES = 4 * 2**20
@@ -76,8 +76,13 @@ def shard_at(path: Path) -> Shard | None:
 
 
 def list_shards(table: Path) -> list[Shard]:
-    """Every shard of a table, oldest first."""
-    return sorted(shard for path in table.iterdir() if (shard := shard_at(path)))
+    """Every shard of a table, oldest first. Raises StoreError or MachineError where the folder cannot be read."""
+    return sorted(shard for path in _names(table) if (shard := shard_at(path)))
+
+
+def _names(directory: Path) -> list[Path]:
+    with disk_errors("read", directory):
+        return list(directory.iterdir())
 
 
 def next_seq(directories: Iterable[Path], epoch: int, worker: int) -> int:
@@ -85,7 +90,7 @@ def next_seq(directories: Iterable[Path], epoch: int, worker: int) -> int:
     used = [
         int(match[3])
         for directory in directories
-        for path in directory.iterdir()
+        for path in _names(directory)
         if (match := _NAME.match(path.name)) and (int(match[1]), int(match[2])) == (epoch, worker)
     ]
     return max(used, default=-1) + 1

@@ -24,7 +24,7 @@ import pyarrow as pa
 from solver.errors import DiskFullError, SolverError, StoreError
 from solver.records import Result, Sample
 from solver.store.layout import Layout
-from solver.store.publish import publish_text
+from solver.store.publish import disk_errors, publish_text
 from solver.store.shards import next_seq, shard_path, write_shard
 from solver.store.tables import SAMPLES, results_batch, results_schema, samples_batch
 
@@ -88,6 +88,7 @@ class Writer:
         self._flush_seconds, self._flush_bytes, self._hold_bytes = flush_seconds, flush_bytes, hold_bytes
         self._retry_seconds, self._waits, self._say, self._in_flight = retry_seconds, waits, say, in_flight
         self._noted: str | None = None
+        self._claim = _claim_of(self._layout, epoch)
         self._added, self._writing = _Rows(), _Rows()
         self._seq = next_seq(self._layout.shard_directories, epoch, worker)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store-writer")
@@ -236,10 +237,16 @@ class Writer:
         self._check_epoch()
 
     def _check_epoch(self) -> None:
-        """A writer that outlived its owner must not add older shards behind the back of the next one."""
+        """A writer that outlived its owner must not add older shards behind the back of the next one, nor any to
+        another run that was begun where its own directory was taken away."""
         if (self._layout.epochs / f"{self._epoch + 1:04d}").exists():
             raise StoreError(
                 f"{self._layout.run} was taken over by a later start; this one (epoch {self._epoch}) may not write"
+            )
+        if _claim_of(self._layout, self._epoch) != self._claim:
+            raise StoreError(
+                f"{self._layout.run} was moved or removed while this run wrote there, so it writes no more. "
+                "Put the directory back, and the same command goes on"
             )
 
     def _write_samples(self, samples: Sequence[Sample], seq: int) -> None:
@@ -258,6 +265,16 @@ class Writer:
         self._check_epoch()
         path = self._layout.in_flight / f"{self._epoch:04d}-{self._worker:02d}.json"
         publish_text(path, self._layout.tmp, text)
+
+
+def _claim_of(layout: Layout, epoch: int) -> bytes | None:
+    """What the owner of this epoch said of itself; no two owners say the same."""
+    path = layout.epochs / f"{epoch:04d}"
+    with disk_errors("read", path):
+        try:
+            return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
 
 def _small_batches(rows: Sequence[Row], weigh: Callable[[Row], int]) -> Iterator[list[Row]]:

@@ -285,7 +285,8 @@ class Context(Facts):
         if call.data is not None:
             sample = replace(sample, data=response.kept(call.data, sample.data))
         self.spent += sample.output_tokens
-        await self._setting.record(sample)
+        if not (self._setting.frozen and sample.status is Status.CANCELLED):  # nothing was begun that could be ended
+            await self._setting.record(sample)
         return sample
 
     async def _end(self, keys: Sequence[SampleKey]) -> None:

@@ -130,6 +130,31 @@ def test_show_tells_a_problem_with_its_classes_and_one_sample_of_each(desk: Desk
     assert solver(desk, "show", "out", found["row_id"]).stdout == told, "the row id is a name, too"
 
 
+def test_show_tells_why_a_problem_could_not_be_asked(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.lay([*ROWS, {"id": "blank", "problem": " "}], REPLIES).run()
+    with pytest.raises(SystemExit):
+        main(["show", str(desk.out), "blank"])
+    told = capsys.readouterr().out
+    assert "status     failed" in told and told.rstrip().endswith("\nerror: blank problem")
+    assert "sampled by `solver` from scripted replies, with" in (desk.out / "README.md").read_text(), "of no model"
+
+
+def test_what_is_not_decided_is_told_with_the_command_that_decides_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    desk.lay(ROWS[:1], REPLIES).run()
+    monkeypatch.chdir(desk.home)
+    told = {}
+    for words in (["revote", "out", "-o", "sampling.n=9"], ["show", "out", "p0"], ["run", "out/job.yaml", "--quiet"]):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 0
+        told[words[0]] = capsys.readouterr().out
+    assert told["revote"].endswith("next: solver run out/job.yaml  draws the samples that are wanted\n")
+    assert "predicted  -: not decided" in told["show"]
+    assert "this run       5 samples" in told["run"] and "wants more" not in told["run"]
+
+
 def test_a_reader_that_hangs_up_is_no_crash(desk: Desk) -> None:
     desk.lay(ROWS[:1], ["word " * 40_000 + "\\boxed{0}"], sampling={"max_tokens": 99_999}).run()
     line = f"set -o pipefail; {sys.executable} -m solver show out p0 --full | head -c 10"

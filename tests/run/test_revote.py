@@ -35,6 +35,29 @@ def test_revote_says_what_it_would_need_and_a_run_brings_it(desk: Desk) -> None:
     assert {row["status"] for row in desk.results().values()} == {"ok"}
 
 
+def test_revote_says_what_it_does_and_never_speaks_of_resuming(desk: Desk) -> None:
+    desk.lay(MANY, ["\\boxed{1}"]).run()
+    desk.revote("sampling.n=3")
+    assert "deciding 20 of 20 problems anew from the samples of " in desk.said[0]
+    desk.table([MANY[0] | {"answer": "2"}, *MANY[1:]])
+    desk.revote()
+    assert desk.said[0].startswith("deciding 1 of 20 problems anew") and desk.said[0].endswith(
+        "; 19 are decided by these rules already"
+    )
+    desk.revote()
+    assert desk.said[0].endswith("out: all 20 problems are decided by these rules already")
+    assert not [line for line in desk.said if "resuming" in line]
+
+
+def test_a_rule_that_is_over_before_it_needs_what_is_not_there_writes_no_samples(desk: Desk) -> None:
+    """It had begun to ask for more; what a revote asks nobody for was never cut short either."""
+    desk.lay(MANY, ["\\boxed{1}"]).run()
+    before = desk.samples()
+    summary = desk.revote("strategy=exact", "sampling.n=7")
+    assert (summary.samples, summary.stats.wants_more, len(desk.results())) == (0, 0, 20)
+    assert desk.samples() == before
+
+
 def test_revote_of_failed_rows_writes_no_samples(desk: Desk) -> None:
     desk.lay([BLANK, *MANY], ["\\boxed{1}"]).run()
     before = desk.samples()

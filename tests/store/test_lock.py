@@ -64,7 +64,8 @@ def test_two_stores_in_one_process_are_two_owners(tmp_path: Path) -> None:
     "child",
     [
         "import subprocess; child = subprocess.Popen(['sleep', '20'], close_fds=False).pid",
-        "import os; child = os.fork(); child or time.sleep(20) or os._exit(0)",
+        "import os; ends = os.pipe(); child = os.fork(); "
+        "child or os.write(ends[1], b'forked') and time.sleep(20) or os._exit(0); os.read(ends[0], 6)",
     ],
     ids=["started", "forked"],
 )

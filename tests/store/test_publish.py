@@ -89,7 +89,7 @@ KINDS = {
     errno.ENOSPC: (DiskFullError, "the disk is full; free space"),
     errno.EDQUOT: (DiskFullError, "the quota is used up; free space"),
     errno.EROFS: (MachineError, "the file system is read-only; mount it writable"),
-    errno.EACCES: (MachineError, "lacks the right; change the permissions, or set another `output.dir`"),
+    errno.EACCES: (MachineError, "lacks the right; change the permissions, or choose another directory"),
     errno.EPERM: (MachineError, "lacks the right"),
     errno.EIO: (MachineError, "the disk fails; look at the system's log"),
     errno.EFBIG: (MachineError, "`ulimit -f`"),

@@ -47,7 +47,7 @@ def test_a_read_only_file_system_is_told_before_an_engine_is_loaded(
         told = str(refused.value)
         assert str(disk / "run") in told and "file system is read-only" in told and "ount it writable or set" in told
         assert refused.value.exit_code == 4
-        with pytest.raises(MachineError, match="the file system is read-only; mount it writable or set another"):
+        with pytest.raises(MachineError, match="the file system is read-only; mount it writable or choose another"):
             Store.create_or_open(disk / "run")  # by those who do not look first
         call("mount", "-o", "remount,rw", disk)
         assert not begun or Store.read(disk / "run").summary is None  # readable, and nothing happened
@@ -81,6 +81,17 @@ def test_missing_rights_and_impossible_places_end_in_one_line(desk: Desk) -> Non
         assert told.returncode == code and told.stdout == "", (place, told.stderr)
         assert len(told.stderr.splitlines()) == 1 and told.stderr.startswith("error: ") and what in told.stderr
         assert str(desk.home / place.split("/")[0]) in told.stderr and "Set another output.dir" in told.stderr
+
+
+def test_who_may_only_read_a_run_may_compact_it_elsewhere(desk: Desk) -> None:
+    desk.lay(ROWS, REPLIES).run()
+    (desk.out / "_solver/lock").chmod(0o444)
+    desk.out.chmod(0o555)
+    try:
+        told = powerless(desk, "compact", "out", "new")
+    finally:
+        desk.out.chmod(0o755)
+    assert (told.returncode, told.stderr) == (0, "") and told.stdout.startswith("new: 4 samples and 1 results")
 
 
 @pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])

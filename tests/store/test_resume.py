@@ -1,6 +1,7 @@
 """A second start knows what is durable: what is done, which samples answer, and all that from keys, not texts."""
 
 import asyncio
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -263,6 +264,34 @@ def test_a_writer_that_outlived_its_owner_writes_nothing(tmp_path: Path) -> None
 
     asyncio.run(outlive())
     assert shards(tmp_path / "run", "samples") == []
+
+
+def test_a_writer_whose_directory_was_taken_away_writes_nothing_into_another_run(tmp_path: Path) -> None:
+    """Somebody removes a directory under a run that is still at work, and begins anew in the same place."""
+    run = tmp_path / "run"
+
+    async def replaced() -> None:
+        with Store.create_or_open(run) as store:
+            writer = store.writer()
+            await writer.add(sample(1))
+            await writer.flush()
+            run.rename(tmp_path / "gone")
+            with pytest.raises(StoreError, match=r"cannot read .*/run/"):
+                store.writer(worker=1)
+            await writer.add(sample(2))
+            for _ in range(2):
+                with pytest.raises(StoreError, match="moved or removed while this run wrote there"):
+                    await writer.flush()
+                with Store.create_or_open(run) as other:
+                    assert other.epoch == store.epoch, "its first start, as it was of the one that is gone"
+                    with pytest.raises(StoreError, match="moved or removed"):
+                        await writer.flush()
+                shutil.rmtree(run)
+            (tmp_path / "gone").rename(run)
+            await writer.close()
+
+    asyncio.run(replaced())
+    assert len(list(Store.read(run).samples())) == 2
 
 
 def test_ids_that_share_their_upper_half_are_kept_apart() -> None:
