@@ -5,6 +5,7 @@ boxes, placeholders and denied boxes ("..., not \boxed{9}") are passed over; a l
 """
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _AT = re.compile(r"(?:\\f?boxed|\\fbox|\\framebox|(?<![A-Za-z\\])boxed(?=\{))(?![A-Za-z])")
@@ -149,6 +150,7 @@ def _balanced(text: str, begin: int) -> int:
     return -1
 
 
+@lru_cache(maxsize=1024)  # samples of one problem mostly agree
 def is_answer(content: str) -> bool:
     """Whether the content of a box is more than nothing or a word that stands for the answer to be written."""
     bare = _SPACING.sub(" ", _TEXT.sub(r" \1 ", content))

@@ -69,7 +69,7 @@ def solution(text: str, reasoning: Tags | None = DEFAULT_REASONING) -> str:
 def reference(text: str) -> str | None:
     """The final answer of a gold column: after its last `####`, else its last box, else all of it; None when blank."""
     _, mark, tail = text.rpartition("####")
-    if not mark and (box := last_box(text)) is not None:
+    if not mark and "box" in text and (box := last_box(text)) is not None:
         tail = box.content
     return tail.strip() or None
 

@@ -60,7 +60,10 @@ class Grader:
     async def classify(self, answers: Sequence[str | None]) -> list[int | None]:
         """Class of each answer, numbered by first appearance; None for what does not vote: no answer, an empty or
         unreadable one, one whose grading overran its limits."""
-        return partition((await self._keys(answers))[1])
+        distinct = list(dict.fromkeys(answers))  # samples of one problem mostly agree, and texts alone decide
+        numbers = partition((await self._keys(distinct))[1])
+        class_of = dict(zip(distinct, numbers, strict=True))
+        return [class_of[answer] for answer in answers]
 
     async def standings(self, answers: Sequence[str | None]) -> list[Standing]:
         """Class of each answer, as `classify` says, and what no further answer can change about it."""

@@ -3,6 +3,7 @@
 In: a Python value of any type. Out: an `Asked`; a cell that cannot be asked has a fault, never an exception.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 BLANK = "blank problem"
@@ -15,6 +16,16 @@ class Asked(NamedTuple):
     text: str
     value: Any
     fault: str | None = None
+
+
+def read_problems(cells: Sequence[Any]) -> list[Asked]:
+    """`read_problem` of every cell of a batch."""
+    return list(map(Asked, cells, cells)) if all_told(cells) else list(map(read_problem, cells))
+
+
+def all_told(cells: Sequence[Any]) -> bool:
+    """Whether every cell is a text that says something: the usual case, seen without a call for each."""
+    return {*map(type, cells)} == {str} and all(map(str.strip, cells))
 
 
 def read_problem(cell: Any) -> Asked:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from solver.errors import Fault, InputError, nearest
-from solver.problems.asked import BLANK, Asked, read_problem
+from solver.problems.asked import BLANK, Asked, all_told, read_problems
 from solver.problems.files import BadFileError, name_list, refuse
 from solver.problems.identity import Survey, carried_hashes, content_hashes, occurrences, repeat_id, standing_twice
 from solver.problems.tables import Batch, Table
@@ -80,7 +80,7 @@ def columns_read(table: Table, reads: Sequence[str], faults: list[Fault]) -> dic
 
 def columns_asked(table: Table, columns: Mapping[str, str], batch: Batch) -> tuple[list[Asked], dict[str, list[Any]]]:
     """For every row of a batch its problem, and the columns of values that the template reads."""
-    asked = list(map(read_problem, batch.column(table.problem)))
+    asked = read_problems(batch.column(table.problem))
     read = {
         name: [cell.value for cell in asked] if column == table.problem else batch.column(column)
         for name, column in columns.items()
@@ -94,7 +94,9 @@ def references_of(table: Table, batch: Batch) -> list[str | None]:
 
     if not table.answer:
         return [None] * len(batch)
-    gold = map(answer_text, table.passed_on(table.answer, batch.column(table.answer)))
+    gold = table.passed_on(table.answer, batch.column(table.answer))
+    if not all_told(gold):
+        gold = list(map(answer_text, gold))
     return [None if text is None else reference(text) for text in gold]
 
 
@@ -105,7 +107,10 @@ def others_of(table: Table, batch: Batch) -> dict[str, list[Any]]:
 
 def ids_of(table: Table, batch: Batch) -> list[str]:
     """The user's id of every row of a batch, "" where there is none."""
-    return list(map(id_text, batch.column(table.id))) if table.id else [""] * len(batch)
+    if not table.id:
+        return [""] * len(batch)
+    names = batch.column(table.id)
+    return names if all_told(names) else list(map(id_text, names))
 
 
 def answer_text(answer: Any) -> str | None:

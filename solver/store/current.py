@@ -20,6 +20,7 @@ Voids = Sequence[tuple[int, Decisions]]
 """(epoch, rows): results of these rows from before that epoch lost their samples and do not count."""
 
 _KEY = ["row_id", "path", "call", "k"]
+_CODED = ["row_id", "path"]  # key columns that are read as numbers into a list of their distinct values
 
 
 class Kept(NamedTuple):
@@ -106,26 +107,65 @@ class SampleRows(NamedTuple):
     groups: I64
 
 
+class Heads(NamedTuple):
+    """What tells whether a samples shard may hold a second copy of a sample, without looking at whole keys: the upper
+    halves of its distinct row ids, and whether two of its rows have one row id and one k."""
+
+    ids: U64
+    doubled: bool
+
+    def suspicious(self, shared: U64) -> bool:
+        """Whether a key may stand twice: within the shard, or in another that shares a row id with it. An empty shard
+        is looked at as well."""
+        return self.doubled or not len(self.ids) or bool(np.isin(self.ids, shared).any())
+
+
 def read_sample_rows(shard: Shard) -> SampleRows:
     """Whose samples lie where in one shard; reads row ids only. Raises CorruptShardError."""
-    with opened(shard, ["row_id"]) as file:
-        column = file.read(columns=["row_id"])["row_id"]
-        check_rows(shard, len(column), file.metadata.num_rows)
-        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    return _sample_rows(shard, ["row_id"])[0]
+
+
+def read_sample_heads(shard: Shard) -> tuple[SampleRows, Heads]:
+    """The same, and what tells whether a key may stand twice; reads row ids and k. Raises CorruptShardError."""
+    rows, table = _sample_rows(shard, ["row_id", "k"])
+    pairs = np.sort(rows.which.astype(np.int64) << 32 | table["k"].to_numpy().astype(np.uint32))
+    return rows, Heads(rows.ids.high, bool((pairs[1:] == pairs[:-1]).any()))
+
+
+def _sample_rows(shard: Shard, columns: Sequence[str]) -> tuple[SampleRows, pa.Table]:
+    with opened(shard, _CODED) as file:
+        table, footer = file.read(columns=columns), file.metadata
+        check_rows(shard, len(table), footer.num_rows)
+        sizes = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
     groups = np.cumsum([0, *sizes[:-1]], dtype=np.int64)
-    if not len(column):
-        return SampleRows(Ids.of_bytes([]), np.empty(0, dtype=np.int32), groups)
-    encoded = column.unify_dictionaries().combine_chunks()
-    if encoded.null_count:  # no checksum covers a page's header
-        raise CorruptShardError(shard, "a row_id is absent")
-    return SampleRows(_ids(shard, encoded.dictionary), encoded.indices.to_numpy(), groups)
+    return SampleRows(*_coded_ids(shard, table), groups), table
+
+
+def _coded_ids(shard: Shard, table: pa.Table) -> tuple[Ids, npt.NDArray[np.int32]]:
+    """The distinct row ids of a table that was read with `_CODED`, and for each of its rows which of them."""
+    if not len(table):
+        return Ids.of_bytes([]), np.empty(0, dtype=np.int32)
+    encoded = _coded(shard, table, "row_id")
+    return _ids(shard, encoded.dictionary), encoded.indices.to_numpy()
+
+
+def _coded(shard: Shard, table: pa.Table, name: str) -> pa.DictionaryArray:
+    """One column of such a table. No checksum covers a page's header, so numbers may stand for no value: an error."""
+    try:
+        table[name].validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise CorruptShardError(shard, error) from error
+    if table[name].null_count:
+        raise CorruptShardError(shard, f"a {name} is absent")
+    return table[name].unify_dictionaries().combine_chunks()
 
 
 def sample_hashes(shard: Shard) -> U64:
     """Hashes of the keys of one samples shard, in its order. Raises CorruptShardError."""
-    table = read_columns(shard, _KEY)
+    table = read_columns(shard, _KEY, _CODED)
+    ids, which = _coded_ids(shard, table)
     call, k = table["call"].to_numpy(), table["k"].to_numpy().astype(np.int64)
-    return key_hashes(ids_of(shard, table), table["path"].combine_chunks(), call, k)
+    return key_hashes(ids.take(which), _coded(shard, table, "path"), call, k)
 
 
 def sample_masks(shards: Sequence[Shard]) -> list[Mask]:
@@ -134,7 +174,7 @@ def sample_masks(shards: Sequence[Shard]) -> list[Mask]:
     if not hashes:
         return []
     kept = [np.ones(len(part), dtype=np.bool_) for part in hashes]
-    shared = _shared(np.concatenate(hashes))
+    shared = standing_twice(np.concatenate(hashes))
     winners: dict[SampleKey, tuple[Copy, int, int]] = {}
     for number, (shard, part) in enumerate(zip(shards, hashes, strict=True)):
         rows = np.flatnonzero(np.isin(part, shared)) if len(shared) else shared
@@ -149,8 +189,8 @@ def sample_masks(shards: Sequence[Shard]) -> list[Mask]:
     return kept
 
 
-def _shared(hashes: U64) -> U64:
-    """The hashes that occur more than once."""
+def standing_twice(hashes: U64) -> U64:
+    """The numbers that occur more than once, ascending."""
     ordered = np.sort(hashes)
     return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 

@@ -264,7 +264,7 @@ class Store:
             complete = wanted is None or rows >= wanted.distinct
             ends = epoch if complete else 0  # of no start: a table with gaps ends none
             written = sum(writer.durable_samples for writer in self._writers)
-            copies = standing_copies(self._layout, epoch, written, self._ledger.rows)
+            copies = standing_copies(self._layout, epoch, written, self._ledger.rows, self._ledger.heads)
             going = [*zip(shards, kept, strict=True), *copies]
             swap.exchange(self._layout, epoch, going, lambda id_: self._commit(id_, ends, rows, summary))
 

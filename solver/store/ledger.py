@@ -10,6 +10,7 @@ Damage is met in two ways. A reader raises. The owner sets the shard aside: into
 
 import json
 import shlex
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -21,7 +22,15 @@ import pyarrow as pa
 
 from solver.errors import StoreError
 from solver.records import Sample
-from solver.store.current import Voids, read_results_keys, read_sample_rows, rows_without_samples
+from solver.store.current import (
+    Heads,
+    SampleRows,
+    Voids,
+    read_results_keys,
+    read_sample_heads,
+    read_sample_rows,
+    rows_without_samples,
+)
 from solver.store.index import I64, U64, Decisions, Ids, Mask, Places
 from solver.store.layout import Layout
 from solver.store.manifest import missing
@@ -40,7 +49,7 @@ class Ledger:
     epoch: the owner's, who may set damaged shards aside; None for a reader, to whom they are CorruptShardError.
     verify: look at every byte of every shard, not only at the keys. may_lose_samples: False for an owner who cannot
     make samples again: lost ones are a StoreError, and nothing is set aside. rows: how many the shards hold that were
-    read.
+    read; heads: what the owner has seen in the samples shards among them (see `settle.standing_copies`).
     """
 
     def __init__(
@@ -55,6 +64,7 @@ class Ledger:
         self._places: _Map | None = None
         self._all_places = False
         self.rows: dict[str, int] = {}
+        self.heads: dict[str, Heads] = {}
         self._asked = 0
         self._lost_late = False
         if epoch is not None:
@@ -152,9 +162,9 @@ class Ledger:
         return (ids, decisions) if counts.all() else (ids.take(counts), decisions[counts])
 
     def _read_owed(self, shard: Shard) -> "_Part":
-        found = _part(shard, self._owed)
-        self.rows[shard.relative] = found.size
-        return found
+        lying, self.heads[shard.relative] = read_sample_heads(shard)
+        self.rows[shard.relative] = len(lying.which)
+        return _part(shard, lying, self._owed)
 
     def _owed(self, ids: Ids) -> Mask:
         return ~self.decisions.among(ids)
@@ -172,13 +182,13 @@ class Ledger:
         return self._places
 
     def _read_places(self, wanted: Callable[[Ids], Mask] | None) -> "_Map":
-        return _Map([_part(shard, wanted) for shard in counted_samples(self._layout)])
+        return _Map([_part(shard, read_sample_rows(shard), wanted) for shard in counted_samples(self._layout)])
 
     def _read_copies(self, row_id: bytes) -> list[Sample]:
         copies: list[Sample] = []
         for (shard, group), places in groupby(self._places_for(row_id).of(row_id), key=itemgetter(0, 1)):
             table = self._groups.get(shard, group)
-            copies.extend(samples_of_batch(table.take(pa.array([row for _, _, row in places]))))
+            copies.extend(samples_of_batch(_chosen_rows(table, [row for _, _, row in places])))
         return copies
 
     def _set_aside(self, damaged: dict[Shard, str]) -> None:
@@ -222,30 +232,34 @@ class Ledger:
 
 
 class _Part(NamedTuple):
-    """The rows of one samples shard that are worth knowing: whose they are, which they are, where row groups begin;
-    size: all rows of it."""
+    """The rows of one samples shard that are worth knowing: whose they are, which they are, where row groups begin."""
 
     shard: Shard
-    size: int
     ids: Ids
     rows: npt.NDArray[np.uint32]
     groups: I64
 
 
-def _part(shard: Shard, wanted: Callable[[Ids], Mask] | None = None) -> _Part:
-    """All rows of a samples shard, or those of the wanted row ids. Raises CorruptShardError."""
-    ids, which, groups = read_sample_rows(shard)
+def _part(shard: Shard, lying: SampleRows, wanted: Callable[[Ids], Mask] | None = None) -> _Part:
+    """All rows of a samples shard, or those of the wanted row ids."""
+    ids, which, groups = lying
     if wanted is None:
-        return _Part(shard, len(which), ids.take(which), np.arange(len(which), dtype=np.uint32), groups)
+        return _Part(shard, ids.take(which), np.arange(len(which), dtype=np.uint32), groups)
     rows = np.flatnonzero(wanted(ids)[which]).astype(np.uint32)
-    return _Part(shard, len(which), ids.take(which[rows]), rows, groups)
+    return _Part(shard, ids.take(which[rows]), rows, groups)
+
+
+def _chosen_rows(table: pa.Table, rows: Sequence[int]) -> pa.Table:
+    """Ascending rows of a row group, not copied where they lie together, as samples of a problem mostly do."""
+    together = rows[-1] - rows[0] == len(rows) - 1
+    return table.slice(rows[0], len(rows)) if together else table.take(pa.array(rows))
 
 
 class _Map:
     """Where the samples of each row lie, by shard and row group."""
 
     def __init__(self, parts: Sequence[_Part]) -> None:
-        self._shards, self._groups = [part.shard for part in parts], [part.groups for part in parts]
+        self._shards, self._groups = [part.shard for part in parts], [part.groups.tolist() for part in parts]
         self._places = Places([(part.ids, number, part.rows) for number, part in enumerate(parts)])
 
     def __len__(self) -> int:
@@ -257,8 +271,8 @@ class _Map:
     def of(self, row_id: bytes) -> Iterator[tuple[Shard, int, int]]:
         """(shard, row group, row within it) of every sample of one row, oldest first."""
         for number, row in self._places.of(row_id):
-            group = int(np.searchsorted(self._groups[number], row, side="right")) - 1
-            yield self._shards[number], group, row - int(self._groups[number][group])
+            group = bisect_right(self._groups[number], row) - 1
+            yield self._shards[number], group, row - self._groups[number][group]
 
 
 def _joined(parts: Sequence[tuple[Ids, U64]]) -> Decisions:

@@ -100,6 +100,7 @@ _SAMPLE_COLUMNS: dict[str, Callable[[Sample], Any]] = {
     "error": lambda s: s.error,
     "data": lambda s: s.data,
 }
+_AFTER_STATUS = ("finish_reason", "prompt_tokens", "output_tokens", "seed", "mean_logprob", "error", "data")
 _TEXTS = ("path", "role", "text", "finish_reason", "error", "data")
 
 
@@ -116,14 +117,15 @@ def samples_batch(samples: Sequence[Sample]) -> pa.RecordBatch:
 
 def samples_of_batch(rows: pa.RecordBatch | pa.Table) -> list[Sample]:
     """Rows of the samples table as records, with the exact text where a surrogate had been replaced."""
-    return [_sample(row) for row in rows.to_pylist()]
-
-
-def _sample(row: dict[str, Any]) -> Sample:
-    if row["data"] is not None and row["data"].startswith(_WRAPPED):
-        row.update(json.loads(row["data"])[_EXACT])
-    key = SampleKey(bytes.fromhex(row.pop("row_id")), row.pop("path"), row.pop("call"), row.pop("k"))
-    return Sample(key=key, status=Status(row.pop("status")), **row)
+    columns: dict[str, list[Any]] = {name: rows.column(name).to_pylist() for name in SAMPLES.names}
+    for index, data in enumerate(columns["data"]):
+        if data is not None and data.startswith(_WRAPPED):
+            for name, exact in json.loads(data)[_EXACT].items():
+                columns[name][index] = exact
+    row_ids = map(bytes.fromhex, columns["row_id"])
+    keys = map(SampleKey, row_ids, columns["path"], columns["call"], columns["k"])
+    others = (columns[name] for name in _AFTER_STATUS)
+    return list(map(Sample, keys, columns["role"], columns["text"], map(Status, columns["status"]), *others))
 
 
 def own_data(data: str | None) -> str | None:
