@@ -43,7 +43,7 @@ class Sentences:
         self._said: set[Question] = set()
 
     def say(self, key: SampleKey, reason: str) -> None:
-        """A sample is quarantined for this reason. The row is named by its `row_id`, as `solver show RUN ID` takes it."""
+        """A sample is quarantined for this reason. The row is named as `solver show` takes it, by its `row_id`."""
         row = f"row {key.row_id.hex()}"
         if reason != QUESTION:
             self._say(f"sample {key.k} of {row} is quarantined: {reason}")
