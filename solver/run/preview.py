@@ -100,8 +100,10 @@ class Preview:
         ]
         out += self._lengths()
         out += self._place()
-        need = _size(self.most_tokens * TOKEN_BYTES)
-        out += [f"at most    {self.most_tokens:,} output tokens (about {need} on disk) if all hit their cap"]
+        left = self.most_tokens * (self.rows - self.done) // max(self.rows, 1)
+        more = " more" if self.done else ""
+        need = _size(left * TOKEN_BYTES)
+        out += [f"at most    {left:,}{more} output tokens (about {need} on disk) if all hit their cap"]
         out += ["", "first prompt:", *(line for turn in self.messages for line in _turn(turn))]
         return out + self._ids()
 

@@ -43,8 +43,8 @@ class Sentences:
         self._said: set[Question] = set()
 
     def say(self, key: SampleKey, reason: str) -> None:
-        """A sample is quarantined for this reason. The row is named by the beginning of its `row_id`."""
-        row = f"row {key.row_id.hex()[:16]}"
+        """A sample is quarantined for this reason. The row is named as `solver show` takes it, by its `row_id`."""
+        row = f"row {key.row_id.hex()}"
         if reason != QUESTION:
             self._say(f"sample {key.k} of {row} is quarantined: {reason}")
         elif key[:3] not in self._said:

@@ -2,7 +2,6 @@
 
 import json
 import re
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -297,8 +296,7 @@ def _claim_epoch(layout: Layout, verb: str, owner: Mapping[str, Any]) -> int:
     """The next number that no owner had, taken by exclusive creation; shards count too, should the list be lost."""
     used = [shard.epoch for directory in (layout.samples, layout.results) for shard in list_shards(directory)]
     epoch = max([0, *used, *_epochs(layout)]) + 1
-    record = {"verb": verb, "host": owner["host"], "pid": owner["pid"], "started": owner["since"]}
-    record["id"] = uuid.uuid4().hex  # tells this start from one of another run under the same path
+    record = {"verb": verb, "started": owner["since"], **{key: owner[key] for key in ("host", "pid", "id")}}
     while not claim(layout.epochs / f"{epoch:04d}", json.dumps(record)):
         epoch += 1
     return epoch

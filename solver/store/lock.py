@@ -32,7 +32,7 @@ class OwnerLock:
     """
 
     def __init__(self, state: Path, tmp: Path) -> None:
-        self.record = {"host": socket.gethostname(), "pid": os.getpid(), "since": now()}
+        self.record = {"host": socket.gethostname(), "pid": os.getpid(), "since": now(), "id": uuid.uuid4().hex}
         self._owner = state / "owner.json"
         self._lock = FileLock(state / "lock", thread_local=False)
         with disk_errors("lock", state / "lock"):

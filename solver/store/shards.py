@@ -12,6 +12,7 @@ of version 0.1 have none; one that had a seal says so in its footer.
 import hashlib
 import os
 import re
+import shlex
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -61,7 +62,8 @@ class CorruptShardError(StoreError):
     def __init__(self, shard: Shard, reason: object) -> None:
         self.shard = shard
         self.found = f"{shard.path} is damaged ({' '.join(str(reason).split())})"
-        super().__init__(f"{self.found}. `solver run --verify` with the same job sets it aside and redoes its rows")
+        mend = f"solver run {shlex.quote(str(shard.path.parent.parent / 'job.yaml'))} --verify"
+        super().__init__(f"{self.found}. To set it aside and redo its rows: {mend}")
 
 
 def shard_path(table: Path, epoch: int, worker: int, seq: int) -> Path:

@@ -52,12 +52,17 @@ def read_json(path: Path) -> dict[str, Any] | None:
         except FileNotFoundError:
             return None
         except (ValueError, RecursionError) as error:
-            raise StoreError(
-                f"{path} is not JSON: {error}. Restore it from a copy, or start a new directory"
-            ) from error
+            raise StoreError(f"{path} is not JSON: {error}. {_mend(path)}") from error
     if not isinstance(content, dict):
-        raise StoreError(f"{path} is not a JSON object. Restore it from a copy, or start a new directory")
+        raise StoreError(f"{path} is not a JSON object. {_mend(path)}")
     return content
+
+
+def _mend(path: Path) -> str:
+    """What to do about a file of ours that is spoiled. Only the manifest can be done without: a run writes it anew."""
+    if path.name == "manifest.json" and not (path.parent / "_solver" / "swap.json").exists():
+        return "Restore it from a copy, or move it away: the next `solver run` writes it anew"
+    return "Restore it from a copy, or start a new directory"
 
 
 @contextmanager
@@ -67,9 +72,7 @@ def as_we_wrote(path: Path) -> Iterator[None]:
         yield
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"{type(error).__name__}: {error}"
-        raise StoreError(
-            f"{path} does not hold what belongs there ({what}). Restore it from a copy, or start a new directory"
-        ) from error
+        raise StoreError(f"{path} does not hold what belongs there ({what}). {_mend(path)}") from error
 
 
 def counted_results(layout: Layout) -> list[Shard]:

@@ -372,6 +372,7 @@ def test_check_tells_how_much_is_done_and_writes_nothing(desk: Desk, tell: Calla
     told = tell("check", "job.yaml", "-o", "input.limit=40", "-o", "engine.slots=4")
     assert noted(told, "goes on: 30 of 40 problems are done") and noted(told, "10 rows are new in the input")
     assert noted(told, "engine.slots: was 8, is now 4; changes nothing that is sampled")
+    assert noted(told, "at most    2,000 more output tokens"), "10 problems, 4 samples, 50 tokens"
     found = json.loads(tell("check", "job.yaml", "--json").out)
     assert (found["done"], found["held"], found["uncompared"]) == (30, None, [])
     assert {path: path.read_bytes() for path in desk.out.rglob("*") if path.is_file()} == before

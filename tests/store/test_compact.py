@@ -171,7 +171,9 @@ def test_damage_is_mended_by_a_run_before_anything_is_copied(desk: Desk, name: s
     of_many_shards(desk)
     before = table(desk.out, "results")
     flip(shards(desk.out, name)[-1], column)
-    with pytest.raises(CorruptShardError, match="`solver run --verify` with the same job sets it aside"):
+    with pytest.raises(
+        CorruptShardError, match=r"To set it aside and redo its rows: solver run .*/out/job\.yaml --verify"
+    ):
         compacted(desk)
     assert not list((desk.home / "deep").iterdir())
     desk.run("sampling.n=6", verify=True)

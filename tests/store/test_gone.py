@@ -125,7 +125,10 @@ def test_a_spoiled_manifest_is_one_clear_error(tmp_path: Path, text: str, capsys
         main(["show", str(run)])
     told = capsys.readouterr().err
     assert left.value.code == 1 and len(told.splitlines()) == 1 and told.startswith("error: ")
-    assert "manifest.json" in told and "Restore it from a copy" in told
+    assert "manifest.json" in told and "Restore it from a copy, or move it away" in told
+    (run / "manifest.json").rename(tmp_path / "spoiled")
+    with Store.create_or_open(run) as store:
+        assert owed(store) == [], "nothing was lost with it"
 
 
 @pytest.mark.parametrize("name", ["_solver/tmp/d", "job.yaml", "README.md", "_solver/owner.json", "manifest.json"])
