@@ -202,8 +202,7 @@ class Driver:
             await ctx.close()
         finally:
             ctx.cancel()
-        result = replace(result, output_tokens=ctx.spent)
-        result = replace(result, decision=self._work.decision(result, settled))
+        result = replace(result, output_tokens=ctx.spent, decision=self._work.decision(result, settled))
         self._counters.solved(result)
         await self._work.sink.add_result(result)
 
