@@ -210,8 +210,7 @@ class Driver:
             await ctx.close()
         finally:
             ctx.cancel()
-        decision = self._work.decision(result, settled)
-        result = replace(result, output_tokens=ctx.spent, decision=decision)
+        result = replace(result, output_tokens=ctx.spent, decision=self._work.decision(result, settled))
         self._counters.solved(result)
         await self._work.sink.add_result(result)
 

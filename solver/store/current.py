@@ -20,7 +20,6 @@ Voids = Sequence[tuple[int, Decisions]]
 """(epoch, rows): results of these rows from before that epoch lost their samples and do not count."""
 
 _KEY = ["row_id", "path", "call", "k"]
-_CODED = ["row_id", "path"]  # key columns that are read as numbers into a list of their distinct values
 
 
 class Kept(NamedTuple):
@@ -128,44 +127,43 @@ def read_sample_rows(shard: Shard) -> SampleRows:
 def read_sample_heads(shard: Shard) -> tuple[SampleRows, Heads]:
     """The same, and what tells whether a key may stand twice; reads row ids and k. Raises CorruptShardError."""
     rows, table = _sample_rows(shard, ["row_id", "k"])
+    if table["k"].null_count:
+        raise CorruptShardError(shard, "a k is absent")
     pairs = np.sort(rows.which.astype(np.int64) << 32 | table["k"].to_numpy().astype(np.uint32))
     return rows, Heads(rows.ids.high, bool((pairs[1:] == pairs[:-1]).any()))
 
 
 def _sample_rows(shard: Shard, columns: Sequence[str]) -> tuple[SampleRows, pa.Table]:
-    with opened(shard, _CODED) as file:
-        table, footer = file.read(columns=columns), file.metadata
+    with opened(shard, ["row_id"]) as file:
+        table, footer = file.read(columns=columns).select(columns), file.metadata
         check_rows(shard, len(table), footer.num_rows)
         sizes = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
     groups = np.cumsum([0, *sizes[:-1]], dtype=np.int64)
-    return SampleRows(*_coded_ids(shard, table), groups), table
+    return SampleRows(*_distinct_ids(shard, table["row_id"]), groups), table
 
 
-def _coded_ids(shard: Shard, table: pa.Table) -> tuple[Ids, npt.NDArray[np.int32]]:
-    """The distinct row ids of a table that was read with `_CODED`, and for each of its rows which of them."""
-    if not len(table):
+def _distinct_ids(shard: Shard, column: pa.ChunkedArray) -> tuple[Ids, npt.NDArray[np.int32]]:
+    """The distinct values of a `row_id` column that was read as a dictionary, and for each of its rows which of them.
+
+    No checksum covers a page's header, so an id may be absent, or its number stand for none: CorruptShardError.
+    """
+    if not len(column):
         return Ids.of_bytes([]), np.empty(0, dtype=np.int32)
-    encoded = _coded(shard, table, "row_id")
-    return _ids(shard, encoded.dictionary), encoded.indices.to_numpy()
-
-
-def _coded(shard: Shard, table: pa.Table, name: str) -> pa.DictionaryArray:
-    """One column of such a table. No checksum covers a page's header, so numbers may stand for no value: an error."""
     try:
-        table[name].validate(full=True)
+        column.validate(full=True)
     except pa.ArrowInvalid as error:
         raise CorruptShardError(shard, error) from error
-    if table[name].null_count:
-        raise CorruptShardError(shard, f"a {name} is absent")
-    return table[name].unify_dictionaries().combine_chunks()
+    encoded = column.unify_dictionaries().combine_chunks()
+    if encoded.null_count:
+        raise CorruptShardError(shard, "a row_id is absent")
+    return _ids(shard, encoded.dictionary), encoded.indices.to_numpy()
 
 
 def sample_hashes(shard: Shard) -> U64:
     """Hashes of the keys of one samples shard, in its order. Raises CorruptShardError."""
-    table = read_columns(shard, _KEY, _CODED)
-    ids, which = _coded_ids(shard, table)
+    table = read_columns(shard, _KEY)
     call, k = table["call"].to_numpy(), table["k"].to_numpy().astype(np.int64)
-    return key_hashes(ids.take(which), _coded(shard, table, "path"), call, k)
+    return key_hashes(ids_of(shard, table), table["path"].combine_chunks(), call, k)
 
 
 def sample_masks(shards: Sequence[Shard]) -> list[Mask]:

@@ -1,6 +1,6 @@
 """What is durable in a run directory, in memory: read at start-up, asked for every problem.
 
-Built from two key columns (`row_id` and, for results, `decision`), each shard read once. Problems that have a result
+Built from key columns (`row_id` and `k`, for results `decision`), each shard read once. Problems that have a result
 are not owed, so the places of their samples are only learnt if one of them is asked for after all (another vote, a
 higher n). A reader mostly asks for one problem or two and looks through the row ids each time.
 

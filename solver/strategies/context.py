@@ -295,7 +295,7 @@ class Context(Facts):
         Not where the whole problem is being dropped: `cancel` then takes what is left, without a trace.
         """
         task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if not keys or (task is not None and task.cancelling()):
             return
         tasks = [self._live[key] for key in keys if key in self._live]
         self._ended.update(keys)

@@ -114,6 +114,15 @@ def test_keys_are_read_only_where_one_may_be_there_twice(tmp_path: Path, monkeyp
     assert len(as_it_lies(run)) == 4
 
 
+def test_a_key_that_stands_twice_in_one_shard_stays_once(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write(run, [sample(1), sample(2), sample(1)])
+    write(run, [sample(3)])
+    with Store.create_or_open(run) as store:
+        store.finish({})
+    assert len(as_it_lies(run)) == 3 == len(standing(run))
+
+
 def test_a_kill_at_every_step_leaves_every_sample_once_for_its_readers(tmp_path: Path) -> None:
     wanted = cut_and_redone(tmp_path / "first")
     for step in range(100):

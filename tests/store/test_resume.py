@@ -61,7 +61,7 @@ def test_a_resume_reads_keys_and_not_texts(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(pq.ParquetFile, "read_row_group", group_noted)
     with Store.create_or_open(tmp_path / "run") as store:
         assert store.done(row_id(1), DECISION) and store.sample_count(row_id(99)) == 1
-        assert read == {"row_id", "decision", "row"} and not groups
+        assert read == {"row_id", "k", "decision", "row"} and not groups
         assert len(store._ledger._places or ()) == 1  # nor are the keys of finished problems kept
         for _ in range(5):
             store.samples_of(row_id(99))
