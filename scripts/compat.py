@@ -182,7 +182,8 @@ def tokenizer(folder: Path) -> Any:
 
 
 def trl(data: Path) -> Checks:
-    """One step of each trainer."""
+    """One step of each trainer, on what the stanza names."""
+    import yaml
     from datasets import load_dataset
     from transformers import LlamaConfig, LlamaForCausalLM
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
@@ -199,7 +200,9 @@ def trl(data: Path) -> Checks:
     LlamaForCausalLM(tiny).save_pretrained(data / "tiny")  # by path: some trainers load a second one as reference
 
     def step(case: str, trainer: Any, config: Any, **more: Any) -> str:
-        rows = load_dataset(str(data / case), split="train")
+        os.chdir(data / case)
+        told = yaml.safe_load((data / case / "trl.yaml").read_text())
+        rows = load_dataset(told["dataset_name"], split=told["dataset_train_split"])
         common = {"output_dir": str(data / "out"), "max_steps": 1, "report_to": [], "use_cpu": True, "bf16": False}
         common |= {"save_strategy": "no", "disable_tqdm": True}
         settings = config(per_device_train_batch_size=4, **common, **more)

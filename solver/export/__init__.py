@@ -37,7 +37,7 @@ __all__ = ["FORMATS", "PAIRS", "SHAPES", "Asked", "Exported", "Target", "export"
 Rows = Callable[[Group], Iterable[Mapping[str, Any]]]
 MARK, WRITTEN = "export.json", "in the rows written"
 CAPPED, WAITING = "rows beyond --per-problem", "samples of problems without a result"
-_OTHERS = ("k", "rejected_k", "wrong_k")  # the responses that a row of a training format is made of
+_OTHERS = ("k", "rejected_k", "wrong_k")  # the responses that a row is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,19 +128,22 @@ def _written(asked: Asked, funnel: Funnel, groups: Iterable[Group], into: tuple[
     work, schema, rows = into
     names = ("train", "test") if asked.holdout else ("train",)
     splits = [_Named(name, Split(work / name, asked.files, schema), {}) for name in names]
+    paired = asked.format in ("dpo", "simpo", "trajectory")
     for group in funnel.through(groups):
         goal = splits[-1] if asked.holdout and in_holdout(group.problem, asked.holdout) else splits[0]
-        used: set[int] = set()
+        written, used = 0, set[int]()
         for number, row in enumerate(rows(group)):
             if asked.per_problem is not None and number >= asked.per_problem:
                 goal.capped += 1
                 continue
             goal.split.add(row)
-            used.update(row[name] for name in _OTHERS if row.get(name) is not None)
+            written += 1
+            if paired:
+                used.update(row[name] for name in _OTHERS if row.get(name) is not None)
             if asked.format == "labels":
                 goal.labels[row["label"]] = goal.labels.get(row["label"], 0) + 1
         if asked.training:
-            funnel.count(WRITTEN, len(used))
+            funnel.count(WRITTEN, len(used) if paired else written)
         goal.split.grow(len(group.problem) + sum(len(response.text) for response in group.responses))
     for one in splits:
         one.split.close(always=True)

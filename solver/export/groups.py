@@ -168,8 +168,9 @@ def _group(row: dict[str, Any], said: Sequence[tuple[Any, ...]]) -> Group:
     by_key = {one[:3]: one for one in said}
     responses, ends = [], set()
     for keys, k, *fields in candidates:
-        if keys and all(key in by_key for key in keys):
-            responses.append(_candidate([by_key[key] for key in keys], k, fields))
+        parts = [by_key[key] for key in keys if key in by_key]
+        if parts and len(parts) == len(keys):
+            responses.append(_candidate(parts, k, fields))
             ends.add(keys[-1])
     responses.sort(key=lambda response: response.k)
     others = [_sample(one) for key, one in by_key.items() if key not in ends]

@@ -11,6 +11,7 @@ from solver.export.asked import PREFERENCES, TRAINING, Asked
 _TAGS = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
 _ROLES = {"formatting": "sharegpt", "tags": {**_TAGS, "system_tag": "system"}}
 NAME = "solver"
+FOLDER = "./train"  # as `datasets` opens it; of "." it cannot make a name
 
 
 def stanzas(asked: Asked) -> dict[str, str]:
@@ -60,7 +61,7 @@ def _axolotl_head(asked: Asked) -> dict[str, Any]:
 def _axolotl_place(asked: Asked) -> dict[str, Any]:
     """Where the rows are. Its preference datasets have no `ds_type`, and named files would be read as JSON."""
     if asked.format in PREFERENCES:
-        return {"path": ".", "split": "train"}
+        return {"path": FOLDER, "split": "train"}
     kind = "parquet" if asked.files == "parquet" else "json"
     return {"path": ".", "data_files": [f"train/*.{asked.files}"], "ds_type": kind}
 
@@ -86,7 +87,7 @@ def _trl(asked: Asked) -> dict[str, Any] | None:
         return None
     if asked.shape in ("sharegpt", "alpaca"):
         return None
-    more: dict[str, Any] = {"dataset_name": ".", "dataset_train_split": "train"}
+    more: dict[str, Any] = {"dataset_name": FOLDER, "dataset_train_split": "train"}
     if asked.format == "simpo":
         more |= {"loss_type": "simpo", "cpo_alpha": 0.0}
     if asked.format in ("sft", "trajectory") and asked.shape == "messages":

@@ -1,5 +1,6 @@
 """Every export opens with `datasets` as it lies, in the shape that its trainer reads."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,15 @@ def loaded(path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     from datasets import load_dataset
 
     return load_dataset(str(path), split="train", cache_dir=str(path.parent / "cache"))
+
+
+def opened_from(folder: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a trainer opens what a stanza names, in the folder where it stands."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    from datasets import load_dataset
+
+    with contextlib.chdir(folder):
+        assert len(load_dataset(name, split="train", cache_dir=str(folder.parent / "cache"))) > 0
 
 
 @pytest.mark.parametrize("files", ["parquet", "jsonl"])
@@ -114,7 +124,7 @@ def _same(one: object, other: object) -> None:
     assert one == other
 
 
-def test_stanzas_name_columns_that_are_there(run: Path, tmp_path: Path) -> None:
+def test_stanzas_name_columns_that_are_there(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, (name, how) in enumerate(CASES[:11]):
         out = tmp_path / str(number)
         export(run, Asked(name, out, **how))
@@ -122,6 +132,10 @@ def test_stanzas_name_columns_that_are_there(run: Path, tmp_path: Path) -> None:
             (one,) = yaml.safe_load((out / "axolotl.yaml").read_text())["datasets"]
             assert list(out.glob(one.get("data_files", ["train/*.parquet"])[0]))
             assert ("ds_type" in one) is ("data_files" in one), "its preference datasets know no ds_type"
+            if "split" in one:
+                opened_from(out, one["path"], monkeypatch)
+        if (out / "trl.yaml").exists():
+            opened_from(out, yaml.safe_load((out / "trl.yaml").read_text())["dataset_name"], monkeypatch)
         assert (out / "axolotl.yaml").exists() or (out / "dataset_info.json").exists() or (out / "trl.yaml").exists()
 
 
