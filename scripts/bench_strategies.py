@@ -49,7 +49,7 @@ STRATEGIES: Mapping[str, Mapping[str, Any]] = {
 }
 
 
-@dataclass
+@dataclass(repr=False)  # asyncio spells out what its main task returns
 class Kept:
     """A sink in memory."""
 
