@@ -44,13 +44,15 @@ Text = Annotated[str, MinLen(1)]
 @dataclass(frozen=True, slots=True)
 class InputBlock:
     """Where the problems are. path: absolute, may hold glob characters; columns: the user's names for ours, None for
-    one that is not to be used; on_bad_file: of a set, whether one that cannot be read stops the run."""
+    one that is not to be used; on_bad_file: of a set, whether one that cannot be read stops the run; on_bad_row:
+    whether more problems that cannot be asked than a slip explains do."""
 
     path: str
     columns: Mapping[str, Text | None] = field(default_factory=dict)
     limit: Annotated[int, Interval(ge=1)] | None = None
     split: Text | None = None
     on_bad_file: Literal["stop", "skip"] = "stop"
+    on_bad_row: Literal["stop", "keep"] = "stop"
 
 
 @dataclass(frozen=True, slots=True)

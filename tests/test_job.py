@@ -93,6 +93,7 @@ def test_every_field_arrives(write: Callable[..., str], tmp_path: Path) -> None:
         "limit": 7,
         "split": "test",
         "on_bad_file": "stop",
+        "on_bad_row": "stop",
     }
     assert job.model == ModelBlock("hf:internlm/internlm3-8b-instruct", "v1.0", True)
     assert job.prompt.template == f"{tmp_path}/jobs/prompts/mine.jinja"
@@ -505,8 +506,8 @@ def test_every_default_is_written_out(write: Callable[..., str]) -> None:
     text = resolved(load_job(write(MINIMAL)), Path("runs/math"))
     fields = " ".join(line.split(":")[0].strip() for line in text.splitlines()[1:])
     assert fields == (
-        "name input path columns limit split on_bad_file model source revision trust_remote_code profile reasoning "
-        "prompt template system system_role chat sampling n temperature top_p top_k min_p repetition_penalty "
+        "name input path columns limit split on_bad_file on_bad_row model source revision trust_remote_code profile "
+        "reasoning prompt template system system_role chat sampling n temperature top_p top_k min_p repetition_penalty "
         "presence_penalty frequency_penalty max_tokens stop stop_token_ids logprobs seed strategy name engine kind "
         "output dir flush_seconds"
     )

@@ -35,6 +35,7 @@ class InputSpec:
     path: a file, a folder or a glob. problem, answer, id: column names; None finds one by the common
     names. limit: read only so many rows from the front. split: which split of a folder. without: those of `answer`
     and `id` that no column is to be used for. skip_bad: leave out files of a set that cannot be read, and say so.
+    keep_bad: problems that cannot be asked are failed rows however many they are.
     """
 
     path: str
@@ -45,6 +46,7 @@ class InputSpec:
     split: str | None = None
     without: frozenset[str] = frozenset()
     skip_bad: bool = False
+    keep_bad: bool = False
 
 
 class BadFileError(InputError):

@@ -201,11 +201,11 @@ def _some(rows: Sequence[int]) -> str:
 
 def _too_many(table: Table, tally: _Tally) -> list[Fault]:
     """A fault when more rows than allowed cannot be asked."""
-    if tally.faulty <= _FAULTY_SHARE * tally.rows:
+    if table.spec.keep_bad or tally.faulty <= _FAULTY_SHARE * tally.rows:
         return []
     shown = "; ".join(_rows_note(kind, *told) for kind, told in tally.kinds.items())
     what = f"{tally.faulty} of {tally.rows} problems in column `{table.problem}` cannot be asked (5% may): {shown}"
-    return [Fault("input", what, "Is it the right column? If so, take these rows out")]
+    return [Fault("input", what, "Is it the right column? If so, take these rows out, or set input.on_bad_row: keep")]
 
 
 def _say(table: Table, tally: _Tally, repeated: Sequence[int]) -> None:

@@ -27,7 +27,7 @@ _EFFECTS = {
 }
 """What a field does, by how its key begins; those that are told apart by their values are in `_effect`."""
 _ABSENT = "not set"
-_LATER = ("model.profile", "model.reasoning", "prompt.system_role")
+_LATER = ("input.on_bad_row", "model.profile", "model.reasoning", "prompt.system_role")
 """Fields that jobs did not have at first: where they were absent, nothing was changed by their coming."""
 
 

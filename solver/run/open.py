@@ -94,6 +94,7 @@ def read_table(job: Job, template: PromptTemplate | None, faults: list[Fault]) -
         split=job.input.split,
         without=frozenset(role for role, column in columns.items() if column is None),
         skip_bad=job.input.on_bad_file == "skip",
+        keep_bad=job.input.on_bad_row == "keep",
     )
     table = look(spec, faults)
     seen = None if table is None else count(table, template.reads if template else ("problem",), faults)

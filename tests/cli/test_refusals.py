@@ -187,7 +187,7 @@ CASES: dict[Lay, list[str]] = {
     ],
     too_many_blanks: [
         "input: 2 of 6 problems in column `problem` cannot be asked (5% may): 2 blank problems: rows 4, 5. "
-        "Is it the right column? If so, take these rows out"
+        "Is it the right column? If so, take these rows out, or set input.on_bad_row: keep"
     ],
     equal_ids: [
         "input.columns.id: 6 ids of column `id` stand more than once: `id0` in rows 0, 1; `id1` in rows 2, 3; `id2` in "
@@ -204,7 +204,8 @@ CASES: dict[Lay, list[str]] = {
     ],
     half_a_chat: [
         "input: 1 of 4 problems in column `problem` cannot be asked (5% may): 1 malformed problem: row 0 (chat message "
-        "0: content is NoneType, not text). Is it the right column? If so, take these rows out"
+        "0: content is NoneType, not text). Is it the right column? If so, take these rows out, or set "
+        "input.on_bad_row: keep"
     ],
     nothing_there: ["input.path: 0 rows matched `./none/*.parquet`: no file matches the pattern"],
     an_empty_file: ["input.path: 0 rows matched `./problems.jsonl`: the file is empty"],
@@ -311,6 +312,14 @@ def test_slips_are_counted_and_the_rest_is_run(desk: Desk, tell: Callable[..., T
         assert noted(told, "1 blank problem: row 40 (written as failed rows)")
         assert noted(told, "2 rows repeat an earlier problem: rows 41, 42 (each is asked as its own)")
     assert len(desk.results()) == 43
+
+
+def test_more_than_slips_are_run_when_the_job_says_so(desk: Desk, tell: Callable[..., Told]) -> None:
+    too_many_blanks(desk)
+    for verb, code in (("check", 0), ("run", 3)):
+        told = tell(verb, "job.yaml", "-o", "input.on_bad_row=keep")
+        assert told.code == code and noted(told, "2 blank problems: rows 4, 5 (written as failed rows)")
+    assert sorted(row["status"] for row in desk.results().values()) == ["failed"] * 2 + ["ok"] * 4
 
 
 def test_bad_files_of_a_set_may_be_left_out(desk: Desk, tell: Callable[..., Told]) -> None:

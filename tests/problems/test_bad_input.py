@@ -336,7 +336,7 @@ def test_more_blank_problems_than_a_slip_explains(tmp_path: Path) -> None:
         "input: 51 of 101 problems in column `problem` cannot be asked (5% may): "
         "50 blank problems: rows 1, 3, 5, 7, 9, ...; "
         "1 malformed problem: row 100 (chat message 0: content is NoneType, not text). "
-        "Is it the right column? If so, take these rows out"
+        "Is it the right column? If so, take these rows out, or set input.on_bad_row: keep"
     ]
 
 

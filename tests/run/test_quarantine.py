@@ -68,7 +68,7 @@ def test_a_problem_whose_every_sample_kills_is_failed(desk: Desk, serve: Serve) 
     result = desk.results()["p7"]
     assert result["status"] == "failed"
     told = [text for text in desk.said if "quarantined" in text]
-    assert len(told) == 1 and f"samples of row {result['row_id'][:16]} are" in told[0], "once, not for every sample"
+    assert len(told) == 1 and f"samples of row {result['row_id']} are" in told[0], "once, not for every sample"
 
 
 def test_a_broken_engine_ends_the_run_and_the_next_one_goes_on_as_if_nothing_had_been(desk: Desk, serve: Serve) -> None:
