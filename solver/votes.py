@@ -26,7 +26,10 @@ async def classes(candidates: Sequence[Candidate], grader: Grader, reference: st
     ids = await grader.classify(answers)
     if reference is None:
         return classed(candidates, ids, None)
-    *joint, gold = await grader.classify([*answers, reference])
+    if reference in answers:  # it shapes nothing then that the same text has not shaped already
+        joint, gold = ids, ids[answers.index(reference)]
+    else:
+        *joint, gold = await grader.classify([*answers, reference])
     if gold is None:
         return classed(candidates, ids, None)
     same = (one for one, together in zip(ids, joint, strict=True) if one is not None and together == gold)

@@ -132,6 +132,8 @@ def partition(keys: Sequence[Key | None]) -> list[int | None]:
     """Class of each key, by first appearance; None stays None. Equal values whose units or names differ are apart,
     and a bare one joins only when all that have the attribute agree on it. So it is with other meanings (`alt`):
     two classes that a text could belong to are one when neither could join a third."""
+    if not any(key is not None and (key.unit or key.name or key.alt) for key in keys):  # nearly always
+        return _numbered(keys)
     plain = [None if key is None else key.bare() for key in keys]
     canonical = _canonical([key for key in dict.fromkeys(plain) if key is not None])
     others: dict[Key, set[Key]] = {}
@@ -147,9 +149,14 @@ def partition(keys: Sequence[Key | None]) -> list[int | None]:
         for one, two in others.items()
         if len(two) == 1 and len(others[next(iter(two))]) == 1
     }
-    numbers: dict[Key, int] = {}
     found = (None if key is None else canonical[key] for key in plain)
-    return [None if key is None else numbers.setdefault(merged.get(key, key), len(numbers)) for key in found]
+    return _numbered([None if key is None else merged.get(key, key) for key in found])
+
+
+def _numbered(keys: Sequence[Key | None]) -> list[int | None]:
+    """One number for equal keys, by first appearance."""
+    numbers: dict[Key, int] = {}
+    return [None if key is None else numbers.setdefault(key, len(numbers)) for key in keys]
 
 
 def _canonical(keys: Sequence[Key]) -> dict[Key, Key]:
