@@ -191,10 +191,13 @@ def test_a_view_is_made_once_and_anew_when_something_in_it_changed(
     assert again() == first and len(said) == 2 and Rust.from_file(str(first / "tokenizer.json")), "a damaged file"
     (first / "config.json").unlink()
     assert again() == first and len(said) == 3, "a lost file"
+    (first / "prepared.json").write_text("{}")
+    (first / "config.json").unlink()
+    assert again() == first and len(said) == 4 and (first / "config.json").is_file(), "a note that notes nothing"
     settings = json.loads((stock / "tokenizer_config.json").read_text())
     (stock / "tokenizer_config.json").write_text(json.dumps(settings | {"chat_template": "{{ bos_token }}"}))
     second = again()
-    assert second != first and first.is_dir() and len(said) == 4, "another original; the old view may be in use"
+    assert second != first and first.is_dir() and len(said) == 5, "another original; the old view may be in use"
     monkeypatch.setattr(internlm3, "RECIPE", 2)
     assert again() not in (first, second)
     left = {file.name for file in (stock / "prepared").iterdir()}
@@ -338,6 +341,9 @@ def test_a_tokenizer_that_does_not_know_the_published_ids_is_refused(exact: Loca
     assert "'assistant' is [682, 12193], not [33314, 5000]" in told and "leave tokenizer.model in it" in told
     for text in CONTROL:
         assert faults(Known(**{text: [7]})), text
+    model = replace(model, source="hf:A/b")
+    (told,) = faults(Known(assistant=[682, 12193]))
+    assert "solver models pull internlm3-8b" in told and "Take" not in told, "a pulled directory must stay as it is"
     chat = "<s>" + list(TEXTS)[1]
     assert faults(Known(**{chat: [1, 2]})), "through the chat template"
     assert not faults(Known(**{chat: [1]}), "another model's own template")
@@ -355,16 +361,31 @@ def test_a_job_uses_the_view_and_check_says_so(desk: Desk, stock: Path) -> None:
 
 
 def test_a_job_that_trusts_the_model_s_code_gets_the_directory_as_it_is_and_is_told(
-    desk: Desk, stock: Path, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, stock: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     desk.blocks["engine"] = {"kind": "vllm"}
     desk.lay([{"problem": "1 + 1?"}], [], model={"source": str(stock), "trust_remote_code": True})
-    asked: list[tuple[Path, bool]] = []
+    asked: list[tuple[Path, bool, str]] = []
     ready = load_tokenizer(made(stock))
-    monkeypatch.setattr(opening, "load_tokenizer", lambda model, trust: asked.append((model.path, trust)) or ready)
+
+    def load(model: LocalModel, trust: bool) -> Tokenizer:
+        asked.append((model.path, trust, capsys.readouterr().err))
+        return ready
+
+    monkeypatch.setattr(opening, "load_tokenizer", load)
     notes = "\n".join(preview(read_job(desk.job)).notes)
-    assert asked == [(stock, True)]
+    assert asked == [(stock, True, f"{opening.TRUSTED}\n")], "said before the code runs, and to no `say` that is quiet"
     assert "code from the model's directory runs" in notes and "InternLM3 does not need it" in notes
+
+
+def test_another_first_token_than_the_profile_s_is_refused(desk: Desk, stock: Path) -> None:
+    desk.blocks["engine"] = {"kind": "vllm"}
+    desk.lay([{"problem": "1 + 1?"}], [], model={"source": str(stock), "profile": "internlm3"})
+    assert preview(read_job(desk.job)).bos == 1
+    settings = json.loads((stock / "tokenizer_config.json").read_text())
+    (stock / "tokenizer_config.json").write_text(json.dumps(settings | {"add_bos_token": False}))
+    with pytest.raises(ModelError, match=r"internlm3 begin with <s>; this tokenizer puts none first\. Give a model"):
+        preview(read_job(desk.job))
 
 
 def test_the_recipe_number_is_raised_with_the_recipe(exact: LocalModel) -> None:

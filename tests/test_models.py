@@ -157,6 +157,15 @@ def test_each_part_of_a_model_has_its_own_hash(model: Path) -> None:
         assert model_facts(model) == before, name
     (model / "README.md").write_text("says nothing")
     assert model_facts(model) == before
+    (model / "inner").mkdir()
+    for name in ("code.py", "inner/more.py"):
+        trusted = model_facts(model, trusted=True)
+        (model / name).write_text("pass")
+        changed = model_facts(model, trusted=True)
+        assert changed["model.code"] != trusted["model.code"] and trusted.items() - changed.items() == {
+            ("model.code", trusted["model.code"])
+        }, "code that runs is a part of the model"
+    assert model_facts(model) == before, "code that does not run is none"
 
 
 def test_weights_that_trade_places_are_other_weights(model: Path) -> None:

@@ -96,10 +96,18 @@ def known() -> Mapping[str, frozenset[str]]:
     return {version: frozenset(name for name in names if not name.startswith("_")) for version, names in listed.items()}
 
 
+PICKLED = ("pt", "npcache", "pickle", "pickled", "bin", "pth")
+"""`load_format` of weights that are unpickled, and so may run code: vLLM's two, and what else one may call them."""
+
+
 def faults(fields: Mapping[str, Any]) -> Sequence[Fault]:
     """Unknown arguments (with the nearest known one) and arguments that the job sets elsewhere."""
     names = frozenset().union(*known().values()) | OURS
     found = [] if (wrong := hang_fault(fields)) is None else [wrong]
+    form = fields.get("load_format")
+    if isinstance(form, str) and form.lower() in PICKLED:
+        what = f"`{form}` loads pickled weights, which can run code"
+        found.append(Fault("engine.load_format", what, "Use safetensors"))
     for name in fields:
         if name in OWNED:
             found.append(Fault(f"engine.{name}", "is set by the job elsewhere", f"Set {OWNED[name]}"))

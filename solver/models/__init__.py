@@ -12,6 +12,7 @@ touches the network and writes nothing (for `check`); `resolve` pulls what is no
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,9 @@ def find(source: str, revision: str | None = None) -> LocalModel | None:
     if (directory := places.pulled(known)) is not None:
         return open_directory(source, directory, known)
     for directory in places.cached(known):
-        if (directory / "config.json").is_file():
+        if not (directory / "config.json").is_file():
+            continue
+        with suppress(ModelError):  # cut short: a run completes it
             return replace(open_directory(source, directory, known), pulled=False)
     return None
 

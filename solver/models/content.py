@@ -7,6 +7,7 @@ under the user's cache directory by path, size and modification time. No second 
 import hashlib
 import json
 import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from solver.models.manifest import known_hashes
@@ -25,10 +26,11 @@ TOKENIZER_FILES = (
 CONFIG_FILES = ("config.json", "generation_config.json")
 
 
-def model_facts(path: Path, *, at_most: int | None = None) -> dict[str, str]:
+def model_facts(path: Path, *, at_most: int | None = None, trusted: bool = False) -> dict[str, str]:
     """`model.weights`, `model.config` and `model.tokenizer` -> hex digests of 128 bits.
 
-    at_most: bytes of weights to read; `model.weights` is left out where more of them were never hashed.
+    at_most: bytes of weights to read; `model.weights` is left out where more of them were never hashed; trusted: the
+    model's own code runs too, so its *.py are `model.code`.
     """
     weights = sorted(path.glob("*.safetensors"))
     digest = hashlib.blake2b(digest_size=16)
@@ -36,13 +38,26 @@ def model_facts(path: Path, *, at_most: int | None = None) -> dict[str, str]:
     for file, value in (known or {}).items():
         digest.update(f"{file} {value}\n".encode())
     told = {} if known is None else {"model.weights": digest.hexdigest() if weights else "none"}
-    return told | {
-        "model.config": _small(path, CONFIG_FILES),
-        "model.tokenizer": _small(path, TOKENIZER_FILES),
-    }
+    code = {"model.code": _small(path, sorted(_code(path)))} if trusted else {}
+    return (
+        told
+        | code
+        | {
+            "model.config": _small(path, CONFIG_FILES),
+            "model.tokenizer": _small(path, TOKENIZER_FILES),
+        }
+    )
 
 
-def _small(path: Path, names: tuple[str, ...]) -> str:
+def _code(path: Path) -> Iterator[str]:
+    """Every *.py of a model, in folders too, but for the views that were made in it."""
+    for file in path.rglob("*.py"):
+        name = file.relative_to(path)
+        if name.parts[0] != "prepared" and not any(part.startswith(".") for part in name.parts):
+            yield name.as_posix()
+
+
+def _small(path: Path, names: Iterable[str]) -> str:
     digest = hashlib.blake2b(digest_size=16)
     for name in names:
         file = path / name

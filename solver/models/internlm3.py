@@ -85,7 +85,7 @@ def prepared(model: LocalModel, say: Callable[[str], None] = lambda _: None) -> 
         say(f"preparing {model.source} once, so that it runs no code of its own ...")
         return _files(model, sources)
 
-    path = view(model.path, f"internlm3-{key}", make)
+    path = view(model.path, f"internlm3-{key}", make, inside=model.pulled)
     config = json.loads((path / "config.json").read_text("utf-8"))
     return replace(model, path=path, config=config)
 
@@ -247,7 +247,8 @@ def id_faults(model: LocalModel, tokenizer: Tokenizer) -> list[Fault]:
     if not wrong:
         return []
     told = "; ".join(f"{text!r} is {got}, not {ids}" for text, ids, got in wrong[:3])
-    fix = (
-        "Take tokenizer.json out of the model's directory and leave tokenizer.model in it, or download the model again"
-    )
+    if model.source.startswith(("modelscope:", "hf:")):  # a pulled directory with a file less would be refused
+        fix = "Set model.source to the published model (solver models pull internlm3-8b), or report this to the hub"
+    else:
+        fix = "Take tokenizer.json out of the directory and leave tokenizer.model in it, or give the published model"
     return [Fault("model.source", f"the tokenizer in {model.path} is not InternLM3's: {told}", fix)]

@@ -156,8 +156,8 @@ def changes(directory: Path, manifest: Manifest) -> list[str]:
 
 
 def added(directory: Path, manifest: Manifest) -> list[str]:
-    """Files beside the configuration that an engine might load and that the manifest does not know."""
-    present = sorted(path.name for path in directory.iterdir() if path.is_file())
+    """Files, in folders too, that an engine might load and that the manifest does not know."""
+    present = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
     return [name for name in present if is_loaded(name) and name not in manifest.files]
 
 

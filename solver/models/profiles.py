@@ -33,7 +33,8 @@ class Profile:
     that bring none, or None; system_role: `user` where it wants no system message, so that the prompt's opens the
     user's; stop_ids: ends of a response beside those that its own files name; context: tokens at most, None for
     whatever its config.json says; bos: the token that its prompts begin with, None where they have none or where that
-    depends on the size.
+    depends on the size; strict: context and bos were verified, so a longer context or another first token is
+    refused, not only said.
     """
 
     names: str
@@ -48,6 +49,7 @@ class Profile:
     stop_ids: Sequence[int] = ()
     context: int | None = None
     bos: str | None = None
+    strict: bool = False
 
 
 _THINK = ("<think>", "</think>")
@@ -58,6 +60,7 @@ _INTERNLM3: Mapping[str, Any] = {
     "stop_ids": (2, 128131),  # </s> and <|im_end|>: generation_config.json
     "context": 32768,  # max_position_embeddings; engines multiply it by the rope factor 6, past the table's end
     "bos": "<s>",
+    "strict": True,
 }
 _QWEN3: Mapping[str, Any] = {  # Qwen3-8B, Qwen3-30B-A3B and so on; not -Base, nor the one-way models of 2507
     "names": r"qwen3-[\d.]+b(?:-a[\d.]+b)?(?!.*(?:base|2507|instruct|thinking))",

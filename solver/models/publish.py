@@ -3,6 +3,7 @@
 Also what to do without a network: use what was pulled, or take over a whole copy of a hub's own package.
 """
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -44,7 +45,7 @@ def without_hub(source: Source, error: MachineError, say: Say) -> Path:
     for cache in places.cached(source):
         if not (cache / "config.json").is_file():
             continue
-        lacking = weights.missing(cache) or weights.torn(cache)
+        lacking = _unreadable(cache) or weights.missing(cache) or weights.torn(cache)
         if not lacking:
             return _adopt(source, cache, say)
         partly = partly or f". {cache} is not whole and cannot be used: {lacking}"
@@ -73,6 +74,16 @@ def _adopt(source: Source, cache: Path, say: Say) -> Path:
         f"the hub's: {source.pull} does that later"
     )
     return directory
+
+
+def _unreadable(cache: Path) -> str:
+    """The first JSON file beside the weights that is cut short, in words; "" where all can be read."""
+    for file in sorted(cache.glob("*.json")):
+        try:
+            json.loads(file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return f"{file.name} cannot be read"
+    return ""
 
 
 def _is_weights(name: str) -> bool:

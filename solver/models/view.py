@@ -1,6 +1,7 @@
 """Originals and a recipe -> a view: a directory with files of our own beside links to the originals' weights.
 
-It lies in `prepared/` inside the model's directory or, where that cannot be written, under the user's cache directory.
+It lies in `prepared/` inside the model's directory or, where that cannot be written or belongs to a hub's own package,
+under the user's cache directory.
 Its name holds a hash of everything it is made from, so a changed original or recipe is another view, and an older one
 that some process still reads stays as it is. Making one is atomic (a temporary directory, synced, renamed, under a
 lock); finding one compares each file with the hash noted when it was made. Weights are linked, never copied, and the
@@ -27,13 +28,15 @@ WAIT = 300.0
 """Seconds to wait for another process that makes a view here (it takes seconds); after that each makes its own."""
 
 
-def view(original: Path, name: str, make: Callable[[], Mapping[str, bytes]]) -> Path:
+def view(original: Path, name: str, make: Callable[[], Mapping[str, bytes]], *, inside: bool = True) -> Path:
     """The directory of a view, made if there is none that is whole.
 
-    name: what it is, with a hash of all it is made from; make: file name -> content, called only when needed. Raises
-    what `make` raises, and MachineError where neither place can be written.
+    name: what it is, with a hash of all it is made from; make: file name -> content, called only when needed;
+    inside: whether the model's directory may be written to. Raises what `make` raises, and MachineError where no place
+    can be written.
     """
-    places = (original / FOLDER / name, _cache() / f"{name}-{digest(str(original).encode())[:8]}")
+    ours = _cache() / f"{name}-{digest(str(original).encode())[:8]}"
+    places = (original / FOLDER / name, ours) if inside else (ours,)
     for place in places:
         if _ready(original, place):
             return place
@@ -44,8 +47,8 @@ def view(original: Path, name: str, make: Callable[[], Mapping[str, bytes]]) -> 
             return place
         except OSError as error:
             reasons.append(f"{place.parent} ({error.strerror or error})")
-    what = f"the prepared model can be written neither to {' nor to '.join(reasons)}"
-    raise MachineError(f"{what}. Make one of them writable, or free some space")
+    where = f"neither to {' nor to '.join(reasons)}" if inside else f"not to {reasons[0]}"
+    raise MachineError(f"the prepared model can be written {where}. Make room there, or make it writable")
 
 
 def digest(data: bytes) -> str:

@@ -25,7 +25,7 @@ from solver.run.changes import changes
 from solver.run.examine import download, examine, read_job
 from solver.run.finish import Summary, about, lines, shown
 from solver.run.log import discreet, without_secrets
-from solver.run.open import Say, Served, fingerprint, read_input, read_model
+from solver.run.open import TRUSTED, Say, Served, fingerprint, read_input, read_model
 from solver.run.open import read_job as open_job
 from solver.run.owner import Owner
 from solver.run.stop import breaking_off
@@ -54,9 +54,15 @@ def run(
 def _run(job: Job, command: Sequence[str], *, verify: bool, say: Say, quiet: bool) -> Summary:
     found = examine(job, command)
     found.raise_faults()
+    told = [TRUSTED]  # said already, before the model's code ran
     for note in found.notes():
-        say(note)
+        if note not in told:
+            told.append(note)
+            say(note)
     found = download(job, found, command, say, live=not quiet)
+    for note in found.notes():  # those that only the model's files show
+        if note not in told:
+            say(note)
     job, asked, served = found.job, found.asked, found.served
     assert asked is not None and served is not None
     with _going_on(command), Store.create_or_open(Path(job.output.dir), verify=verify) as store:

@@ -29,6 +29,7 @@ from solver.models.profiles import PROFILES
 from solver.prompts import PromptTemplate
 from solver.records import Message
 from solver.run.open import (
+    TRUSTED,
     VALIDATORS,
     Asked,
     Say,
@@ -90,16 +91,18 @@ class Found:
         """What does not stop a run but should be known."""
         told = list(self.asked.table.notes) if self.asked else []
         if self.job.model.trust_remote_code and self.job.engine.get("kind", "vllm") in engine.NEEDS_MODEL:
-            told.append("model.trust_remote_code is on: code from the model's directory runs in this process")
+            told.append(TRUSTED)
             if self.served is not None and self.served.model is not None and internlm3.wants_view(self.served.model):
                 told.append("InternLM3 does not need it: without it the run uses a prepared view and is faster")
+        return told + ([other] if (other := self.other_bos()) else [])
+
+    def other_bos(self) -> str:
+        """In words, that the tokenizer begins a prompt with another token than the profile; "" where it does not."""
         profile, tokenizer = PROFILES.get(self.settled.profile or ""), self.served.tokenizer if self.served else None
-        if profile and profile.bos and tokenizer and tokenizer.bos != tokenizer.specials.get(profile.bos, -1):
-            found = "none" if tokenizer.bos is None else f"the id {tokenizer.bos}"
-            told.append(
-                f"prompts of {self.settled.profile} begin with {profile.bos}; this tokenizer puts {found} first"
-            )
-        return told
+        if not profile or not profile.bos or not tokenizer or tokenizer.bos == tokenizer.specials.get(profile.bos, -1):
+            return ""
+        found = "none" if tokenizer.bos is None else f"the id {tokenizer.bos}"
+        return f"prompts of {self.settled.profile} begin with {profile.bos}; this tokenizer puts {found} first"
 
 
 def read_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
@@ -172,7 +175,23 @@ def _serve(found: Found) -> list[tuple[type[FaultsError], Fault]]:
     source = served.tokenizer.template_source if served.tokenizer else ""
     found.settled = settle(job, served.model or _here(job), source)
     found.job = found.settled.job
+    _profile_faults(found, faults)
     return faults.errors
+
+
+def _profile_faults(found: Found, faults: Found) -> None:
+    """What a strict profile refuses: known by the model's name, so before anything is downloaded, or by its files."""
+    profile = PROFILES.get(found.settled.profile or "")
+    if profile is None or not profile.strict:
+        return
+    wanted, most = found.job.engine.get("max_model_len"), profile.context
+    told = any(fault.where == "engine.max_model_len" for fault in faults.faults)
+    if most and isinstance(wanted, int) and wanted > most and not told:
+        what = f"{wanted} is more than the {most} tokens that {found.settled.profile} has positions for"
+        faults.note(JobError, [Fault("engine.max_model_len", what, f"Set at most {most}")])
+    if other := found.other_bos():
+        fix = f"Give a model whose tokenizer begins with {profile.bos}, or set model.profile: none if it is another"
+        faults.note(ModelError, [Fault("model.source", other, fix)])
 
 
 def _here(job: Job) -> models.LocalModel | None:
@@ -205,8 +224,9 @@ def _compare(found: Found, command: Sequence[str]) -> None:
     served = found.served or Served()
     new = fingerprint(found.asked, served, at_most=SMALL)
     needs_model = found.job.engine.get("kind", "vllm") in engine.NEEDS_MODEL
-    wanted = ("model.weights", "model.config", "model.tokenizer", "model.chat_template") if needs_model else ()
-    found.uncompared = [key for key in wanted if key not in new]
+    code = ["code"] if found.job.model.trust_remote_code else []
+    wanted = ["weights", "config", "tokenizer", "chat_template", *code] if needs_model else []
+    found.uncompared = [key for name in wanted if (key := f"model.{name}") not in new]
     if needs_model and served.model is None:
         found.uncompared = [*found.uncompared, "engine.dtype"]
     found.uncompared = [*found.uncompared, *(key for key in sorted(found.settled.open) if _draws(key))]

@@ -5,7 +5,9 @@ a job that cannot run; then the run directory: lock, epoch, fingerprint, and whi
 """
 
 import hashlib
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -39,6 +41,7 @@ VALIDATORS: Mapping[str, Callable[[Mapping[str, Any]], Sequence[Fault]]] = {
     "engine": engine.validate,
 }
 Say = Callable[[str], None]
+TRUSTED = "model.trust_remote_code is on: code from the model's directory runs in this process"
 
 
 def read_job(path: str | Path, overrides: Sequence[str] = ()) -> Job:
@@ -115,7 +118,8 @@ def read_model(job: Job, *, download: bool, say: Say = lambda _: None, live: boo
     """The model and tokenizer of a job; None when it would have to be downloaded and `download` is False.
 
     A model that would run code of its own is given as its prepared view instead, unless the job trusts it.
-    live: show the download on a terminal. Raises ModelError or MachineError.
+    live: show the download on a terminal. That the model's own code is trusted is said to standard error first, always.
+    Raises ModelError or MachineError.
     """
     if job.engine.get("kind", "vllm") not in engine.NEEDS_MODEL:
         return Served()
@@ -123,30 +127,38 @@ def read_model(job: Job, *, download: bool, say: Say = lambda _: None, live: boo
     model = models.resolve(source, revision, say, live=live) if download else models.find(source, revision)
     if model is None:
         return None
-    faults = [*_weights_faults(job, model), *_context_faults(job, model)]
+    broken, too_long = _weights_faults(job, model), _context_faults(job, model)
+    of_tokenizer: Sequence[Fault] = ()
+    if job.model.trust_remote_code:
+        _loudly(TRUSTED)
     try:
         model = model if job.model.trust_remote_code else internlm3.prepared(model, say)
         tokenizer = load_tokenizer(model, job.model.trust_remote_code)
-        faults += internlm3.id_faults(model, tokenizer)
+        of_tokenizer = internlm3.id_faults(model, tokenizer)
     except ModelError as error:
-        faults += error.faults
-    if faults and not model.pulled and job.engine.get("load_format", "auto") not in PICKLED:
+        of_tokenizer = error.faults
+    if (broken or of_tokenizer) and not model.pulled and not too_long:
         return None  # part of a hub's own cache: a run completes it, and looks again
-    if faults:
+    if faults := [*broken, *too_long, *of_tokenizer]:
         raise ModelError(faults)
     return Served(model, tokenizer, {"model.chat_template": _digest(tokenizer.template_source)})
 
 
-PICKLED = ("pt", "npcache")
-"""vLLM's ways to load weights that unpickle, and so may run code."""
+def _loudly(text: str) -> None:
+    """To standard error whatever is quiet, and before what it is about. One that cannot be written is dropped."""
+    with suppress(OSError):
+        sys.stderr.write(f"{text}\n")
+        sys.stderr.flush()
+
+
+FROM_SAFETENSORS = ("auto", "hf", "safetensors", "fastsafetensors", "bitsandbytes")
+"""vLLM's ways to load that read *.safetensors; some take pickled weights where there are none."""
 
 
 def _weights_faults(job: Job, model: models.LocalModel) -> list[Fault]:
     """What keeps a local directory's weights from being loaded; a hub's model is completed by the download."""
     form = job.engine.get("load_format", "auto")
-    if form in PICKLED:
-        return [Fault("engine.load_format", f"`{form}` loads pickled weights, which can run code", "Use safetensors")]
-    if form not in ("auto", "safetensors") or job.model.source.startswith(("modelscope:", "hf:")):
+    if form not in FROM_SAFETENSORS or job.model.source.startswith(("modelscope:", "hf:")):
         return []
     fix = "Copy the directory again, whole; pickled weights (*.bin, *.pt) are never loaded"
     if not model.complete:
@@ -187,7 +199,7 @@ def fingerprint(asked: Asked, served: Served, *, at_most: int | None = None) -> 
     job = asked.job
     facts = dict(served.facts) | {"prompt.template": _digest(asked.template.source)}
     if served.model is not None:
-        facts |= model_facts(served.model.path, at_most=at_most)
+        facts |= model_facts(served.model.path, at_most=at_most, trusted=job.model.trust_remote_code)
     return generation_fingerprint(job, facts | engine.distribution(job.engine, served.model))
 
 

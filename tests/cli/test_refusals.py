@@ -426,12 +426,13 @@ def test_a_place_that_cannot_be_written_to(
 def test_code_from_a_model_s_directory_is_never_run_in_silence(desk: Desk, tell: Callable[..., Told]) -> None:
     lay(desk)
     model = ["-o", f"model.source={ABACUS}", "-o", "engine={kind: vllm}"]
-    assert noted(
-        tell("check", "job.yaml", *model, "-o", "model.trust_remote_code=true"), "trust_remote_code is on: code"
-    )
+    trusted = tell("check", "job.yaml", *model, "-o", "model.trust_remote_code=true")
+    assert noted(trusted, "trust_remote_code is on: code")
+    assert trusted.err[0].startswith("model.trust_remote_code is on: code"), "to standard error too, before it runs"
     assert not noted(tell("check", "job.yaml", *model), "trust_remote_code")
     told = tell("check", "job.yaml", *model, "-o", "engine.load_format=pt")
-    assert told.err == ["error: engine.load_format: `pt` loads pickled weights, which can run code. Use safetensors"]
+    what = "-o engine.load_format=pt: `pt` loads pickled weights, which can run code. Use safetensors"
+    assert told.err == [f"error: {what}"]
 
 
 def test_weights_that_were_never_hashed_are_not_read_by_a_check(

@@ -8,9 +8,11 @@ import pytest
 from desk import Desk, solver
 from fake_hub import FakeHub
 
-from solver.errors import ModelError
+from solver import engine
+from solver.errors import JobError, MachineError, ModelError
 from solver.models import manifest
 from solver.run import read_job, read_model
+from solver.run.preview import preview
 
 SOURCE = "modelscope:Owner/internlm3-tiny"
 SHARD = "model-00002-of-00003.safetensors"
@@ -101,6 +103,42 @@ def test_a_run_pulls_what_is_not_here_and_then_starts_without_the_hub(job: Desk,
     asked = len(hub.asked)
     again = read_model(read_job(job.job), download=True, say=pytest.fail)
     assert again is not None and again.model is not None and again.facts == served.facts and len(hub.asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("override", "what"),
+    [
+        ("engine.load_format=pt", "`pt` loads pickled weights, which can run code. Use safetensors"),
+        (
+            "engine.max_model_len=32769",
+            "32769 is more than the 32768 tokens that internlm3-plain has positions for. Set at most 32768",
+        ),
+    ],
+)
+def test_what_no_download_can_make_right_is_refused_before_one(
+    job: Desk, hub: FakeHub, override: str, what: str
+) -> None:
+    told = json.loads(job.job.read_text())
+    job.job.write_text(json.dumps(told | {"model": {"source": "internlm3-8b"}}))
+    for ask in (lambda: preview(read_job(job.job, [override])), lambda: job.run(override)):
+        with pytest.raises(JobError) as refused:
+            ask()
+        assert [(fault.what + ". " + fault.fix) for fault in refused.value.faults] == [what]
+    assert not hub.asked and preview(read_job(job.job, ["engine.max_model_len=32768"])).profile == "internlm3-plain"
+
+
+def test_what_only_the_model_s_files_show_is_said_once_they_are_here(
+    job: Desk, hub: FakeHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_: object) -> None:
+        raise MachineError("far enough")
+
+    monkeypatch.setattr(engine, "open_engine", stop)
+    for pulls in (True, False):  # the second start finds the model here
+        with pytest.raises(MachineError, match="far enough"):
+            job.run("model.profile=skywork-o1")
+        told = [line for line in job.said if "prompts of skywork-o1 begin with <|begin_of_text|>" in line]
+        assert len(told) == 1 and any("12 downloaded" in line for line in job.said) == pulls
 
 
 def test_neither_check_nor_run_starts_from_an_altered_model(job: Desk, hub: FakeHub) -> None:

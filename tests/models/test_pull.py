@@ -291,10 +291,12 @@ def test_an_altered_directory_is_refused_and_mended(hub: FakeHub, source: str, s
     content[len(content) // 2] ^= 1
     (path / name).write_bytes(content)
     (path / "extra.safetensors").write_bytes(b"")
+    (path / "inner").mkdir()
+    (path / "inner" / "code.py").write_text("raise SystemExit")
     with pytest.raises(ModelError) as refused:
         resolve(source)
     told = str(refused.value)
-    assert f"{name} was written to since, extra.safetensors was added" in told
+    assert f"{name} was written to since, extra.safetensors was added, inner/code.py was added" in told
     assert f"To mend it: solver models pull {source}" in told
     (path / "tokenizer.json").unlink()
     with pytest.raises(ModelError, match=r"tokenizer.json is missing"):
@@ -302,7 +304,8 @@ def test_an_altered_directory_is_refused_and_mended(hub: FakeHub, source: str, s
     before = len(hub.downloads)
     assert pull(asked(source)) == path
     assert sorted(hub.downloads[before:]) == sorted([name, "tokenizer.json"]), "only what differs"
-    assert (path / "extra.safetensors.not-listed").exists() and not verify(path)
+    assert (path / "extra.safetensors.not-listed").exists() and not (path / "inner" / "code.py").exists()
+    assert not verify(path)
     assert resolve(source).path == path.resolve()
 
 
