@@ -26,7 +26,7 @@ input: {{path: problems.jsonl}}
 model: {{source: {SOURCE}}}
 prompt: {{template: plain}}
 sampling: {{n: 2, max_tokens: 24, stop: ["never said by chance"]}}
-engine: {{kind: vllm, max_num_seqs: 4}}
+engine: {{kind: vllm, max_num_seqs: 4, dtype: float32}}
 output: {{dir: out}}
 """
 
