@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ def found(loop: Loop, setting: EngineSetting, tmp_path_factory: pytest.TempPathF
 async def _all(path: Path, told: EngineSetting) -> dict[str, Kept]:
     job = read_job(path)
     asked = read_input(job)
-    made = engine.open_engine(told)
+    made = engine.open_engine(replace(told, block={**told.block, "max_num_seqs": 64}))
     await made.start()
     try:
         async with Grader() as grader:
