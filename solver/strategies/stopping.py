@@ -172,23 +172,29 @@ class Exact(Fixed):
         if not readings:
             return False
         leading, leader = min(readings.items(), key=lambda item: (-item[1].votes, item[1].first))
-        rival = _rival(tally, leading, leader)
-        ahead = leader.votes - rival.votes - left
-        return (ahead > 0 or (ahead == 0 and leader.first < rival.first)) and tally.spelled_as(leading)
+        rivals = _rivals(tally, leading, leader)
+        return all(_outlasts(leader, rival, left) for rival in rivals) and tally.spelled_as(leading)
 
 
-def _rival(tally: Tally, leading: int, leader: Group) -> Group:
-    """The most that could ever stand against the leader's reading, what is still to come aside, and its lowest k."""
+def _outlasts(leader: Group, rival: Group, left: int) -> bool:
+    """Whether the leader wins though all that is left goes to the rival."""
+    ahead = leader.votes - rival.votes - left
+    return ahead > 0 or (ahead == 0 and leader.first < rival.first)
+
+
+def _rivals(tally: Tally, leading: int, leader: Group) -> list[Group]:
+    """The most that each could ever have against the leader's reading, what is still to come aside, and its lowest k.
+
+    The last is an answer that nobody has given yet.
+    """
     worths = tally.by([one.worth for one in tally.standings])
     opens = [one.worth is None and one.reading != leading for one in tally.standings]
     joker = tally.by([0 if is_open else None for is_open in opens]).get(0, Group(0, _NEVER))
     own = next(one.worth for one in tally.standings if one.reading == leading)
-    most = Group(0, _NEVER)
-    for worth, group in worths.items():
-        votes = group.votes - (leader.votes if worth == own else 0)
-        if votes:
-            most = Group(max(most.votes, votes), min(most.first, group.first if worth != own else 0))
-    return Group(most.votes + joker.votes, min(most.first, joker.first))
+    found = [group for worth, group in worths.items() if worth != own]
+    if own is not None and worths[own].votes > leader.votes:  # other readings of the leader's own worth, of any k
+        found.append(Group(worths[own].votes - leader.votes, 0))
+    return [Group(one.votes + joker.votes, min(one.first, joker.first)) for one in [*found, Group(0, _NEVER)]]
 
 
 _NEVER = 10**9
