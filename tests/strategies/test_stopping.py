@@ -81,6 +81,7 @@ def test_esc_stops_at_the_first_window_that_agrees_and_lets_only_it_vote() -> No
         (["7"] * 10, 10, 5),  # 5 to come may only tie, and the lowest k decides
         (["8", "7", "7", "7", "7", "7", "7"], 10, 7),  # 5 to 1 with 4 to come: at most a tie, but 8 came first
         (["7", None, "7", "7", "7"], 8, 5),  # 4 with 3 to come
+        (["9", "7", "8", "8", "7", "7", "8"], 7, 6),  # 8 may only tie and came later; 9 came first and cannot tie
     ],
 )
 def test_exact_waits_until_nothing_can_change(answers: list[str], n: int, when: int) -> None:
